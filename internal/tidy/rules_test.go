@@ -1,0 +1,261 @@
+package tidy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// The rules are held against small modules that exist in memory only: each
+// case breaks one rule, and the finding must say which.
+
+var fixtureTable = []Entry{
+	{Rank: RankVocabulary, Package: "words", Closed: true},
+	{Rank: RankVocabulary, Package: "contract", Closed: true, Allowed: []string{"example.org/json"}},
+	{Rank: RankPart, Package: "left", Never: []string{"right"}},
+	{Rank: RankPart, Package: "right"},
+	{Rank: RankAssembly, Package: "whole"},
+	{Rank: RankProgram, Package: "examples/*"},
+	{Rank: RankTest, Package: "trial"},
+}
+
+func TestImportRulesCatchViolations(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name, file, imports string
+		want                string // a part of the one finding; "" for none
+	}{
+		{"a lower rank is allowed", "whole/a.go", "fixture/left", ""},
+		{"the standard library is allowed", "words/a.go", "net/http", ""},
+		{"a listed module is allowed", "contract/a.go", "example.org/json", ""},
+		{"what lies below a listed module is allowed", "contract/a.go", "example.org/json/text", ""},
+		{"a neighbour of a listed module is not", "contract/a.go", "example.org/jsonish", "contract is closed"},
+		{"a closed package leans on nothing else", "words/a.go", "example.org/json", "words is closed"},
+		{"one rank never imports itself", "right/a.go", "fixture/left", "both have rank 1"},
+		{"a higher rank is out of reach", "left/a.go", "fixture/whole", "may import lower ranks only"},
+		{"a program is out of reach", "whole/a.go", "fixture/examples/shop", "may import lower ranks only"},
+		{"a test package is out of reach of programs", "examples/shop/a.go", "fixture/trial", "may import lower ranks only"},
+		{"a folder that the table lacks is not imported", "whole/a.go", "fixture/stray", "stray has no place"},
+		{"a package needs an entry", "stray/a.go", "fmt", "stray has no place"},
+		{"a star stands for one folder only", "examples/shop/inner/a.go", "fmt", "examples/shop/inner has no place"},
+		{"tests use real parts of any rank", "words/a_test.go", "fixture/whole", ""},
+		{"tests obey what is never imported", "left/a_test.go", "fixture/right", "left never imports right"},
+		{"a package's outer tests import it", "right/a_test.go", "fixture/right", ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			source := fmt.Sprintf("package a\n\nimport _ %q\n", c.imports)
+			expect(t, CheckImports(fixture(t, c.file, source), fixtureTable), c.want)
+		})
+	}
+}
+
+func TestPackageCommentRulesCatchViolations(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name, file, source string
+		want               string
+	}{
+		{"a comment with the name is enough", "a/a.go", "// Package a gives a.\npackage a\n", ""},
+		{"a program may begin as it likes", "a/a.go", "// Weir measures rivers.\npackage main\n", ""},
+		{"no comment is a finding", "a/a.go", "package a\n", "a has no package comment"},
+		{"a comment apart from the clause is none", "a/a.go", "// Package a gives a.\n\npackage a\n", "a has no package comment"},
+		{"another name is a finding", "a/a.go", "// Package b gives a.\npackage a\n", `begins "Package a …"`},
+		{"tests alone need one too", "a/a_test.go", "package a\n", "a has no package comment"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			expect(t, CheckPackageComments(fixture(t, c.file, c.source)), c.want)
+		})
+	}
+}
+
+func TestAPackageHasOneComment(t *testing.T) {
+	t.Parallel()
+	module := loadFrom(t, fstest.MapFS{
+		"go.mod": file("module fixture\n"),
+		"a/a.go": file("// Package a gives a.\npackage a\n"),
+		"a/b.go": file("// Package a takes b.\npackage a\n"),
+	})
+	expect(t, CheckPackageComments(module), "in a/a.go and in a/b.go")
+}
+
+func TestFunctionLengthRulesCatchViolations(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name       string
+		lines      int
+		exceptions map[string]int
+		want       string
+	}{
+		{"a screen is allowed", FunctionLinesMax, nil, ""},
+		{"a line more is not", FunctionLinesMax + 1, nil, "a/a.go Gauge.Read has 71 lines, the most is 70"},
+		{"an exception holds", 90, map[string]int{"a/a.go Gauge.Read": 90}, ""},
+		{"an exception never grows", 91, map[string]int{"a/a.go Gauge.Read": 90}, "grew from 90 to 91"},
+		{"an exception follows what shrinks", 80, map[string]int{"a/a.go Gauge.Read": 90}, "shrank from 90 to 80"},
+		{"an exception that is not needed goes", 70, map[string]int{"a/a.go Gauge.Read": 90}, "needs no exception"},
+		{"an exception for nothing goes", 10, map[string]int{"a/a.go Gauge.Write": 90}, "a/a.go Gauge.Write is gone"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			source := functionSource(c.lines)
+			expect(t, CheckFunctions(fixture(t, "a/a.go", source), c.exceptions), c.want)
+		})
+	}
+}
+
+func TestGeneratedFunctionsMayBeLong(t *testing.T) {
+	t.Parallel()
+	source := "// Code generated by a fixture; DO NOT EDIT.\n\n" + functionSource(FunctionLinesMax+1)
+	expect(t, CheckFunctions(fixture(t, "a/a.go", source), nil), "")
+}
+
+func TestDependencyRulesCatchViolations(t *testing.T) {
+	t.Parallel()
+	requires := Manifest{Require: []Requirement{
+		{Path: "example.org/json"},
+		{Path: "example.org/json/driver"},
+		{Path: "example.org/later", Indirect: true},
+	}}
+	cases := []struct {
+		name, imports string
+		reasons       []Dependency
+		want          string
+	}{
+		{"an import with a reason passes", "example.org/json/text", []Dependency{{"example.org/json", "reads"}}, ""},
+		{"the longest path owns a package", "example.org/json/driver/x", []Dependency{{"example.org/json/driver", "drives"}}, ""},
+		{"an import without a reason fails", "example.org/json", nil, "imports example.org/json without a reason"},
+		{
+			"an empty reason is none", "example.org/json",
+			[]Dependency{{"example.org/json", ""}},
+			"imports example.org/json without a reason",
+		},
+		{"a reason without an import fails", "fmt", []Dependency{{"example.org/json", "reads"}}, "no file that imports it"},
+		{"a reason may wait for its code", "fmt", []Dependency{{"example.org/later", "plans"}}, ""},
+		{"an import that go.mod lacks fails", "example.org/other", nil, "which go.mod does not require"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			module := fixture(t, "a/a.go", fmt.Sprintf("package a\n\nimport _ %q\n", c.imports))
+			expect(t, CheckDependencies(module, requires, c.reasons), c.want)
+		})
+	}
+}
+
+func TestToolRulesCatchViolations(t *testing.T) {
+	t.Parallel()
+	provided := Manifest{Tool: []Tool{{Path: "example.org/lint"}}}
+	expect(t, CheckTools(provided, []Dependency{{"example.org/lint", "lints"}}), "")
+	expect(t, CheckTools(provided, nil), "example.org/lint without a reason")
+	expect(t, CheckTools(Manifest{}, []Dependency{{"example.org/lint", "lints"}}), "tools/go.mod does not provide it")
+}
+
+func TestReachRuleShowsTheShortestWay(t *testing.T) {
+	t.Parallel()
+	graph := ParseGraph("program long short\nlong longer\nlonger testing\nshort testing\ntesting testing/internal\n")
+	expect(t, CheckReach(graph, "program", TestOnly), "program → short → testing")
+	expect(t, CheckReach(graph, "program", []string{"testify"}), "")
+}
+
+func TestTextRulesCatchViolations(t *testing.T) {
+	t.Parallel()
+	mark, home := "TO"+"DO", "/ro"+"ot/"
+	cases := []struct {
+		name, file, content string
+		want                string
+	}{
+		{"a mark in code is a finding", "a.go", "// " + mark + ": measure.\n", "a.go:1 marks unfinished work"},
+		{"a word that holds the mark is not", "a.go", "var " + mark + "S int\n", ""},
+		{"prose may name the mark", "a.md", "No " + mark + " stands in the code.\n", ""},
+		{"testdata may hold any word", "a/testdata/x.txt", mark + "\n", ""},
+		{"a machine's path is a finding", "a.md", "one\nsee `" + home + "notes`\n", "a.md:2 names a path"},
+		{"a URL is not a machine's path", "a.md", "https://example.org" + home + "x\n", ""},
+		{"a longer path is not a machine's path", "a.sh", "cd ~" + home + "x /srv" + home + "x\n", ""},
+		{"a binary file is not read", "a.bin", "\x00" + home, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			findings, err := CheckText(fstest.MapFS{c.file: file(c.content)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			expect(t, findings, c.want)
+		})
+	}
+}
+
+func TestLoadLeavesOutWhatIsNotTheModule(t *testing.T) {
+	t.Parallel()
+	module := loadFrom(t, fstest.MapFS{
+		"go.mod":               file("module fixture\n"),
+		"a/a.go":               file("package a\n"),
+		"a/testdata/broken.go": file("not Go"),
+		"other/go.mod":         file("module other\n"),
+		"other/b.go":           file("package b\n"),
+		".hidden/c.go":         file("package c\n"),
+		"node_modules/d/d.go":  file("package d\n"),
+	})
+	var dirs []string
+	for _, pkg := range module.Packages {
+		dirs = append(dirs, pkg.Dir)
+	}
+	if !slices.Equal(dirs, []string{"a"}) {
+		t.Errorf("loaded %v, want the package in a alone", dirs)
+	}
+}
+
+func TestTheTableIsWrittenBetweenItsMarkers(t *testing.T) {
+	t.Parallel()
+	document := "before\n" + tableBegin + "\nold\n" + tableEnd + "\nafter\n"
+	got, err := WithTable(document, fixtureTable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(got, "old") || !strings.HasPrefix(got, "before\n") || !strings.HasSuffix(got, "\nafter\n") {
+		t.Errorf("the text around the markers is not kept, or the old table is:\n%s", got)
+	}
+	again, err := WithTable(got, fixtureTable)
+	if err != nil || again != got {
+		t.Errorf("writing twice changes the document (error %v):\n%s", err, again)
+	}
+	if _, err := WithTable("no markers", fixtureTable); err == nil {
+		t.Error("a document without markers was accepted")
+	}
+}
+
+// fixture is a module with one file.
+func fixture(t *testing.T, name, source string) *Module {
+	t.Helper()
+	return loadFrom(t, fstest.MapFS{"go.mod": file("module fixture\n"), name: file(source)})
+}
+
+func file(content string) *fstest.MapFile {
+	return &fstest.MapFile{Data: []byte(content)}
+}
+
+// functionSource is a file with one method of that many lines.
+func functionSource(lines int) string {
+	return "package a\n\nfunc (g *Gauge[T]) Read() {\n" + strings.Repeat("\n", lines-2) + "}\n"
+}
+
+// expect asks for exactly one finding that contains want, or for none where
+// want is "".
+func expect(t *testing.T, findings []string, want string) {
+	t.Helper()
+	if want == "" {
+		if len(findings) != 0 {
+			t.Errorf("want no finding, got %q", findings)
+		}
+		return
+	}
+	if len(findings) != 1 || !strings.Contains(findings[0], want) {
+		t.Errorf("want one finding with %q, got %q", want, findings)
+	}
+}
