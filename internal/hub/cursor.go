@@ -39,6 +39,8 @@ type Manners struct {
 	PageSize int `json:"pageSize,omitempty"`
 	// RowsMax is the most rows that one page ever held.
 	RowsMax int `json:"rowsMax,omitempty"`
+	// EndProven is the length of a short page behind which an empty one was found.
+	EndProven int `json:"endProven,omitempty"`
 	// IgnoresPageSize, IgnoresPage, IgnoresFilter and Unordered say which rule of
 	// the contract the service does not keep.
 	IgnoresPageSize bool `json:"ignoresPageSize,omitempty"`

@@ -122,12 +122,17 @@ const (
 	FindingBalanceRefused  FindingCode = "BALANCE_REFUSED"
 )
 
-// AddFinding puts f in the place of an earlier finding with the same code.
-func AddFinding(findings []Finding, f Finding) []Finding {
-	if i := slices.IndexFunc(findings, func(g Finding) bool { return g.Code == f.Code }); i >= 0 {
-		findings = slices.Clone(findings)
-		findings[i] = f
-		return findings
+// Withdraw returns the finding that takes back an earlier one with this code.
+func (c FindingCode) Withdraw() Finding { return Finding{Code: c} }
+
+// MergeFindings returns findings after news: a finding replaces the earlier one
+// with its code, and one without a text takes the earlier one back.
+func MergeFindings(findings, news []Finding) []Finding {
+	for _, f := range news {
+		findings = slices.DeleteFunc(slices.Clone(findings), func(g Finding) bool { return g.Code == f.Code })
+		if f.Text != "" {
+			findings = append(findings, f)
+		}
 	}
-	return append(slices.Clip(findings), f)
+	return findings
 }
