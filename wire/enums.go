@@ -1,7 +1,5 @@
 package wire
 
-import "slices"
-
 // TransactionType says which way money goes.
 type TransactionType string
 
@@ -19,7 +17,13 @@ func TransactionTypes() []TransactionType {
 }
 
 // Known reports whether t is one of the contract's types. Case matters.
-func (t TransactionType) Known() bool { return slices.Contains(TransactionTypes(), t) }
+func (t TransactionType) Known() bool {
+	switch t {
+	case TypePayin, TypePayout, TypeTransfer, TypeOther:
+		return true
+	}
+	return false
+}
 
 // TransactionStatus says how far a movement has come.
 type TransactionStatus string
@@ -54,4 +58,13 @@ func TransactionStatuses() []TransactionStatus {
 }
 
 // Known reports whether s is one of the contract's statuses. Case matters.
-func (s TransactionStatus) Known() bool { return slices.Contains(TransactionStatuses(), s) }
+func (s TransactionStatus) Known() bool {
+	switch s {
+	case StatusPending, StatusSucceeded, StatusFailed, StatusCancelled, StatusExpired,
+		StatusRefunded, StatusRefundedFailure, StatusRefundReversed,
+		StatusDispute, StatusDisputeWon, StatusDisputeLost,
+		StatusAuthorisation, StatusCapture, StatusCaptureFailed, StatusOther:
+		return true
+	}
+	return false
+}

@@ -42,8 +42,16 @@ const (
 	MaxPageSize = 1000
 	// MaxBodyBytes bounds one answer, after decompression.
 	MaxBodyBytes = 32 << 20
+	// MaxPageRecords bounds the records of one answer. A service that ignores
+	// pageSize may send many at once, but a list of a million tiny values is an
+	// attack on the reader's memory, not a page.
+	MaxPageRecords = 100_000
 	// MaxIDBytes bounds every identifier in a record.
 	MaxIDBytes = 1024
+	// MaxKeyBytes bounds an idempotency key, and a relatedTransactionID, which
+	// may hold one. The reference lets a key have 1,000 characters, and a
+	// character has up to four bytes.
+	MaxKeyBytes = 4000
 	// MaxAmountDigits bounds an amount; a longer one is a fault, not money.
 	MaxAmountDigits = 100
 )
