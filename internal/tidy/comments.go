@@ -2,13 +2,12 @@ package tidy
 
 import (
 	"fmt"
-	"go/ast"
 	"strings"
 )
 
 // CheckPackageComments finds packages that do not say what they are for. Each
 // has one comment, in one file, that begins "Package name"; that of a program
-// begins with the program's name or with "Command".
+// may begin as it likes.
 func CheckPackageComments(m *Module) []string {
 	var findings []string
 	for _, pkg := range m.Packages {
@@ -51,12 +50,8 @@ func documentingFiles(pkg Package) []File {
 
 func misnamed(file File) string {
 	name := file.Syntax.Name.Name
-	if name == "main" || strings.HasPrefix(docText(file.Syntax), "Package "+name+" ") {
+	if name == "main" || strings.HasPrefix(file.Syntax.Doc.Text(), "Package "+name+" ") {
 		return ""
 	}
 	return fmt.Sprintf("%s: the package comment begins %q, as go doc expects", file.Path, "Package "+name+" …")
-}
-
-func docText(syntax *ast.File) string {
-	return syntax.Doc.Text()
 }

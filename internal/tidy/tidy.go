@@ -105,26 +105,17 @@ func (f File) Imports() []string {
 	return paths
 }
 
-// HasDir says whether the module has a package in that folder.
-func (m *Module) HasDir(dir string) bool {
-	for _, pkg := range m.Packages {
-		if pkg.Dir == dir {
-			return true
-		}
-	}
-	return false
-}
-
 // within returns the folder of an import path of this module, and false for
 // any other import path.
-func (m *Module) within(importPath string) (dir string, ok bool) {
+func (m *Module) within(importPath string) (dir string, inside bool) {
 	if importPath == m.Path {
 		return ".", true
 	}
-	if dir, ok := strings.CutPrefix(importPath, m.Path+"/"); ok {
-		return dir, true
+	below, inside := strings.CutPrefix(importPath, m.Path+"/")
+	if !inside {
+		return "", false
 	}
-	return "", false
+	return below, true
 }
 
 // walk calls visit with every file of the module, in lexical order. It leaves
