@@ -184,21 +184,21 @@ func TestUnknownIsOtherAndNeverASuccess(t *testing.T) {
 func TestAPageThatIsNoneSaysWhatCameInstead(t *testing.T) {
 	deep := "[" + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + "]"
 	for raw, want := range map[string]string{
-		``:                                  `the answer is empty, not a JSON list`,
-		" \n":                               `the answer is empty, not a JSON list`,
-		`<!DOCTYPE html><html>`:             `the answer is an HTML page, not a JSON list`,
-		`<?xml version="1.0"?><a/>`:         `the answer is an XML document, not a JSON list`,
-		`{"data":[],"meta":{},"next":null}`: `the answer is a JSON object with the keys data, meta, next, not a JSON list`,
-		`"x"`:                               `the answer is the string "x", not a JSON list`,
-		`12`:                                `the answer is the number 12, not a JSON list`,
-		`false`:                             `the answer is false, not a JSON list`,
-		`upstream error`:                    `the answer is no JSON: "upstream error", not a JSON list`,
-		`[{"id":"a"},{"id":"b`:              `the answer is cut off after 20 bytes, in record 2 of the list`,
-		`[{"id":"a"},`:                      `the answer is cut off after 12 bytes, in record 2 of the list`,
-		`[{"id":"a"}`:                       `the answer is cut off after 11 bytes, in record 2 of the list`,
-		`[] []`:                             `the answer goes on after its end, at byte 2: "[]"`,
-		`[{"id":"a"}]<html>`:                `the answer goes on after its end, at byte 12: "<html>"`,
-		`null null`:                         `the answer goes on after its end, at byte 4: "null"`,
+		``:                                  `the body is empty, not a JSON list`,
+		" \n":                               `the body is empty, not a JSON list`,
+		`<!DOCTYPE html><html>`:             `the body is an HTML page, not a JSON list`,
+		`<?xml version="1.0"?><a/>`:         `the body is an XML document, not a JSON list`,
+		`{"data":[],"meta":{},"next":null}`: `the body is a JSON object with the keys data, meta, next, not a JSON list`,
+		`"x"`:                               `the body is the string "x", not a JSON list`,
+		`12`:                                `the body is the number 12, not a JSON list`,
+		`false`:                             `the body is false, not a JSON list`,
+		`upstream error`:                    `the body is no JSON: "upstream error", not a JSON list`,
+		`[{"id":"a"},{"id":"b`:              `the body is cut off after 20 bytes, in record 2 of the list`,
+		`[{"id":"a"},`:                      `the body is cut off after 12 bytes, in record 2 of the list`,
+		`[{"id":"a"}`:                       `the body is cut off after 11 bytes, in record 2 of the list`,
+		`[] []`:                             `the body goes on after its end, at byte 2: "[]"`,
+		`[{"id":"a"}]<html>`:                `the body goes on after its end, at byte 12: "<html>"`,
+		`null null`:                         `the body goes on after its end, at byte 4: "null"`,
 		`[{"id":a}]`:                        `record 1 of the list is not readable JSON at byte 7: invalid character 'a' at start of value`,
 		deep:                                `record 1 of the list is not readable JSON at byte 10000: exceeded max depth`,
 		"[" + strings.Repeat("0,", MaxPageRecords) + "0]": `the list has more than 100000 records: no page is that long`,
@@ -268,7 +268,7 @@ func TestBalancesAreTrueTogetherOrNotAtAll(t *testing.T) {
 			t.Error(empty, err, record.Err)
 		}
 	}
-	if _, err := DecodeBalances([]byte(`[]`)); err == nil || err.Error() != "the answer is a JSON list, not a JSON object" {
+	if _, err := DecodeBalances([]byte(`[]`)); err == nil || err.Error() != "the body is a JSON list, not a JSON object" {
 		t.Error(err)
 	}
 }

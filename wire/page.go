@@ -28,7 +28,7 @@ func elements(page []byte) ([]span, error) {
 		_, err := dec.ReadToken()
 		return nil, end(dec, page, err)
 	default:
-		return nil, fmt.Errorf("the answer is %s, not a JSON list", describe(page))
+		return nil, fmt.Errorf("the body is %s, not a JSON list", describe(page))
 	}
 	var spans []span
 	for dec.PeekKind() != ']' {
@@ -50,7 +50,7 @@ func elements(page []byte) ([]span, error) {
 func body(answer []byte) ([]byte, error) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(answer), tolerant...)
 	if dec.PeekKind() != '{' {
-		return nil, fmt.Errorf("the answer is %s, not a JSON object", describe(answer))
+		return nil, fmt.Errorf("the body is %s, not a JSON object", describe(answer))
 	}
 	value, err := dec.ReadValue()
 	if err != nil {
@@ -67,7 +67,7 @@ func end(dec *jsontext.Decoder, page []byte, err error) error {
 	}
 	at := int(dec.InputOffset())
 	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("the answer goes on after its end, at byte %d: %.40q", at, bytes.TrimSpace(page[at:]))
+		return fmt.Errorf("the body goes on after its end, at byte %d: %.40q", at, bytes.TrimSpace(page[at:]))
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ func end(dec *jsontext.Decoder, page []byte, err error) error {
 // broken says where a page stops being JSON.
 func broken(err error, size int, where string) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("the answer is cut off after %d bytes, in %s", size, where)
+		return fmt.Errorf("the body is cut off after %d bytes, in %s", size, where)
 	}
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
