@@ -135,7 +135,8 @@ func (id PaymentAdjustmentID) appendJSON(b []byte) []byte {
 // ParseConnectorID reads what [ConnectorID.String] writes.
 func ParseConnectorID(s string) (ConnectorID, error) {
 	var id ConnectorID
-	return id, decodeID(s, &id)
+	err := decodeID(s, &id)
+	return id, err
 }
 
 // ParseAccountID reads what [AccountID.String] writes.

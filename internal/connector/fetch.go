@@ -1,0 +1,120 @@
+package connector
+
+import (
+	"context"
+	"crypto/sha256"
+
+	"github.com/weirhq/weir/internal/hub"
+	"github.com/weirhq/weir/wire"
+)
+
+// fetch reads one page of a list and translates it.
+func (c *Client) fetch(ctx context.Context, stream hub.StreamID, ask wire.ListQuery) (page, error) {
+	ask.Sort = sortKey(stream.Resource)
+	body, err := c.get(ctx, listPath(stream.Resource)+"?"+ask.Encode())
+	if err != nil {
+		return page{}, err
+	}
+	p := page{asked: ask, readAt: c.now()}
+	p.batch = hub.Batch{Stream: stream, SeenAt: p.readAt, Requests: 1}
+	switch stream.Resource {
+	case hub.Accounts:
+		err = p.addAccounts(c.id, body)
+	case hub.Beneficiaries:
+		err = p.addBeneficiaries(c.id, body)
+	default:
+		err = p.addTransactions(body)
+	}
+	if err != nil {
+		return page{}, hub.Errorf(hub.CodeUnreadable, "the service's answer can't be read: %w. Check that the endpoint is that of an integration service", err)
+	}
+	return p, nil
+}
+
+func listPath(resource hub.Resource) string {
+	switch resource {
+	case hub.Accounts:
+		return wire.PathAccounts
+	case hub.Beneficiaries:
+		return wire.PathBeneficiaries
+	default:
+		return wire.PathTransactions
+	}
+}
+
+func (p *page) addAccounts(connector hub.ConnectorID, body []byte) error {
+	records, err := wire.DecodeAccounts(body)
+	p.rows = make([]row, 0, len(records))
+	p.batch.Accounts = make([]hub.Account, 0, len(records))
+	for i := range records {
+		r := &records[i]
+		if r.Err != nil {
+			p.reject(r.Raw, r.Err)
+			continue
+		}
+		p.rows = append(p.rows, row{r.Value.ID, r.Value.CreatedAt})
+		p.batch.Accounts = append(p.batch.Accounts, account(connector, r))
+		p.noteFlaws(r.Value.ID, r.Flaws)
+	}
+	return err
+}
+
+func (p *page) addBeneficiaries(connector hub.ConnectorID, body []byte) error {
+	records, err := wire.DecodeBeneficiaries(body)
+	p.rows = make([]row, 0, len(records))
+	p.batch.Accounts = make([]hub.Account, 0, len(records))
+	for i := range records {
+		r := &records[i]
+		if r.Err != nil {
+			p.reject(r.Raw, r.Err)
+			continue
+		}
+		p.rows = append(p.rows, row{r.Value.ID, r.Value.CreatedAt})
+		p.batch.Accounts = append(p.batch.Accounts, beneficiary(connector, r))
+		p.noteFlaws(r.Value.ID, r.Flaws)
+	}
+	return err
+}
+
+func (p *page) addTransactions(body []byte) error {
+	records, err := wire.DecodeTransactions(body)
+	p.rows = make([]row, 0, len(records))
+	p.batch.Adjustments = make([]hub.PaymentAdjustment, 0, len(records))
+	for i := range records {
+		r := &records[i]
+		if r.Err != nil {
+			p.reject(r.Raw, r.Err)
+			continue
+		}
+		p.rows = append(p.rows, row{r.Value.ID, r.Value.UpdatedAt})
+		p.batch.Adjustments = append(p.batch.Adjustments, adjustment(r))
+		p.noteFlaws(r.Value.ID, r.Flaws)
+	}
+	return err
+}
+
+// reject puts a record that can't be used into quarantine. It keeps its place in
+// the list: by its identifier where it has one, else by its bytes.
+func (p *page) reject(raw []byte, why error) {
+	rejection, stamp := reject(p.batch.Stream, raw, why, p.readAt)
+	key := rejection.Reference
+	if key == "" {
+		sum := sha256.Sum256(raw)
+		key = string(sum[:])
+	}
+	p.rows = append(p.rows, row{key, stamp})
+	p.batch.Rejected = append(p.batch.Rejected, rejection)
+}
+
+// noteFlaws reports the first record of a page that was read although it is not
+// as the contract says.
+func (p *page) noteFlaws(id string, flaws []string) {
+	if len(flaws) == 0 || len(p.batch.Findings) > 0 {
+		return
+	}
+	p.batch.Findings = []hub.Finding{{
+		Code:   hub.FindingUnknownValues,
+		Text:   "records are read that are not as the contract says; the newest such page has " + quoteID(id) + ": " + flaws[0],
+		SeenAt: p.readAt,
+	}}
+}

@@ -1,0 +1,302 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirhq/weir/internal/hub"
+	"github.com/weirhq/weir/wire"
+)
+
+const (
+	// settleMax bounds how often a group is walked before the reader gives up and
+	// says so: a service that shows something new every time is not to be settled.
+	settleMax = 6
+	// gapsMax bounds how often a walk whose pages don't join seeks back from one
+	// place before it settles it instead.
+	gapsMax = 2
+	// skew is how far ahead of ours the clock of a service may be before rows
+	// count as dated in the future. The watermark never passes our own clock.
+	skew = time.Minute
+)
+
+// A Sink stores batches in the order in which they are put.
+type Sink interface {
+	// Put hands over a batch. It may return before the batch is stored.
+	Put(ctx context.Context, batch hub.Batch) error
+	// Settle waits until everything put is stored and returns how many versions
+	// were new since it was last called.
+	Settle(ctx context.Context) (stored int, err error)
+}
+
+// A list reads one list of a service from a watermark to its end.
+//
+// Page 1 from a floor holds every row stamped from that floor on, whatever has
+// moved since, so a list could be read by seeking alone if a floor were not cut
+// to the second: each seek reads the last second or two again. Where these are
+// few the list seeks; where they are many it walks on to the next page. Offsets
+// shift when rows move, so the pages of a walk overlap: a page that begins
+// inside what is covered proves that nothing was skipped (see coverage). What
+// can't be proven so is settled: walked again until a whole walk stores nothing new.
+type list struct {
+	client   *Client
+	stream   hub.StreamID
+	sink     Sink
+	findings *findings
+	// cursor is what each batch sets; commit writes mark into it.
+	cursor *hub.Cursor
+	commit func(mark time.Time)
+	// until ends the reading once every row before it is covered; zero: read to the end.
+	until time.Time
+	// budget is the number of requests left; negative: no bound.
+	budget int
+	// mark is the newest stamp up to which every row is read and put; place is how
+	// far the reading itself has come.
+	mark, place time.Time
+	// held keeps mark where it is, because rows before it could not be read.
+	held bool
+	// unordered and unfiltered say what the service was seen not to do in this reading.
+	unordered, unfiltered bool
+	pages                 int
+}
+
+// An outcome is how a walk from one floor ends, and the floor to go on from.
+type outcome struct {
+	step step
+	from time.Time
+}
+
+type step int
+
+const (
+	// stepEnd: the list is read to its end, or to until.
+	stepEnd step = iota
+	// stepSeek: go on from another floor.
+	stepSeek
+	// stepAgain: go on from the same floor, because the pages did not join.
+	stepAgain
+	// stepSettle: the rows from this floor on can't be read by joining pages.
+	stepSettle
+)
+
+// errBudget ends a re-read whose requests are spent; the next poll goes on with it.
+var errBudget = errors.New("the requests of this re-read are spent")
+
+// read reads the list to its end.
+func (l *list) read(ctx context.Context) error {
+	from, gaps := floor(l.mark), 0
+	l.place = l.mark
+	for {
+		end, err := l.walk(ctx, from)
+		if err == nil && end.step == stepAgain {
+			if gaps++; gaps >= gapsMax {
+				end.step = stepSettle
+			}
+		}
+		if err == nil && end.step == stepSettle {
+			end, err = l.settle(ctx, from)
+		}
+		if err != nil || end.step == stepEnd {
+			return err
+		}
+		if end.step == stepSeek {
+			from, gaps = end.from, 0
+		}
+	}
+}
+
+// walk reads page after page from a floor, each joined to the one before.
+func (l *list) walk(ctx context.Context, from time.Time) (outcome, error) {
+	covered := coverage{sizeMax: l.pageSize()}
+	ask := wire.ListQuery{Page: 1, PageSize: covered.sizeMax, From: from}
+	for {
+		p, err := l.fetch(ctx, ask)
+		if err != nil {
+			return outcome{}, err
+		}
+		if !ascending(p.rows) || len(p.rows) > ask.PageSize {
+			return outcome{step: stepSettle}, l.put(ctx, p)
+		}
+		beyond, joined := p.rows, true
+		if ask.Page > 1 {
+			beyond, joined = covered.join(p.rows)
+		}
+		if !joined {
+			return l.onward(from, stepAgain), l.put(ctx, p)
+		}
+		covered.add(beyond)
+		l.advance(beyond, p.readAt)
+		if err := l.put(ctx, p); err != nil {
+			return outcome{}, err
+		}
+		next, size, joinable := covered.next()
+		switch {
+		case l.reached(covered.last):
+			return outcome{step: stepEnd}, nil
+		case len(p.rows) < ask.PageSize:
+			return l.endOrCap(ctx, p)
+		case len(beyond) == 0:
+			return outcome{step: stepSettle}, nil
+		case !joinable:
+			return l.onward(from, stepSettle), nil // so that the group begins the next walk
+		case covered.cheapToSeek() && l.onward(from, stepEnd).step == stepSeek:
+			return l.onward(from, stepEnd), nil
+		}
+		ask.Page, ask.PageSize = next, size
+	}
+}
+
+// onward seeks the last row that was covered, or takes another step where that
+// leads no further than the present floor.
+func (l *list) onward(from time.Time, otherwise step) outcome {
+	if next := floor(l.place); next.After(from) && !l.unfiltered {
+		return outcome{stepSeek, next}
+	}
+	return outcome{step: otherwise}
+}
+
+// endOrCap decides what a short page is: the end of the list, or all that a
+// service which caps its pages gives at once. Only a page that is no shorter
+// than the longest this service has shown can be capped.
+func (l *list) endOrCap(ctx context.Context, short page) (outcome, error) {
+	m := &l.cursor.Manners
+	rows := len(short.rows)
+	if short.asked.Page > 1 || rows == 0 || rows < m.RowsMax || m.RowsMax >= short.asked.PageSize {
+		return outcome{step: stepEnd}, nil
+	}
+	if rows == m.EndProven {
+		stored, err := l.sink.Settle(ctx)
+		if err != nil || stored == 0 {
+			return outcome{step: stepEnd}, err
+		}
+	}
+	probe, err := l.fetch(ctx, wire.ListQuery{Page: 2, PageSize: rows, From: short.asked.From})
+	if err != nil {
+		return outcome{}, err
+	}
+	if err := l.put(ctx, probe); err != nil {
+		return outcome{}, err
+	}
+	m.RowsMax = rows
+	if len(probe.rows) == 0 || sameRows(probe.rows, short.rows) {
+		m.EndProven = rows
+		return outcome{step: stepEnd}, l.putCursor(ctx)
+	}
+	m.PageSize = rows
+	l.findings.add(hub.FindingPageCapped, false,
+		"the service was asked for %d rows and caps its pages at %d; the list is read in pages of that size, which takes more requests", short.asked.PageSize, rows)
+	return outcome{stepSeek, short.asked.From}, nil
+}
+
+// advance moves on over rows that are covered, as far as now.
+func (l *list) advance(rows []row, now time.Time) {
+	for _, r := range rows {
+		if r.stamp.After(l.place) && !r.stamp.After(now) {
+			l.place = r.stamp
+		}
+	}
+	if !l.held && l.place.After(l.mark) {
+		l.mark = l.place
+	}
+}
+
+// reached reports whether a row stamped last lies behind what was to be read.
+func (l *list) reached(last time.Time) bool { return !l.until.IsZero() && last.After(l.until) }
+
+// pageSize is the size of a full page.
+func (l *list) pageSize() int {
+	if capped := l.cursor.Manners.PageSize; capped > 0 {
+		return min(capped, l.client.pageSize)
+	}
+	return l.client.pageSize
+}
+
+// A page is one answer of the service: what a walk has to know of it, and the
+// batch to store.
+type page struct {
+	asked  wire.ListQuery
+	rows   []row
+	readAt time.Time
+	batch  hub.Batch
+}
+
+// fetch asks for a page and notes what can be seen from it alone.
+func (l *list) fetch(ctx context.Context, ask wire.ListQuery) (page, error) {
+	if l.budget == 0 {
+		return page{}, errBudget
+	}
+	l.budget--
+	p, err := l.client.fetch(ctx, l.stream, ask)
+	if err != nil {
+		return page{}, fmt.Errorf("read %s: page %d: %w", l.stream.Resource, ask.Page, err)
+	}
+	l.pages++
+	if m := &l.cursor.Manners; len(p.rows) > m.RowsMax && len(p.rows) >= ask.PageSize {
+		m.RowsMax = len(p.rows)
+	}
+	if ask.Page == 1 && !ask.From.IsZero() && len(p.rows) > 0 && !p.rows[0].stamp.IsZero() &&
+		p.rows[0].stamp.Before(ask.From) && !l.unfiltered {
+		l.unfiltered = true
+		l.findings.add(hub.FindingFilterIgnored, false,
+			"the service was asked for rows from %s and began with one of %s; every poll has to read more than is new",
+			instant(ask.From), instant(p.rows[0].stamp))
+	}
+	l.findings.addFuture(p)
+	return p, nil
+}
+
+// put hands a page to the sink with the cursor as it stands.
+func (l *list) put(ctx context.Context, p page) error {
+	l.commit(l.mark)
+	p.batch.Next = *l.cursor
+	p.batch.Findings = append(p.batch.Findings, l.findings.take(p.readAt)...)
+	return l.sink.Put(ctx, p.batch)
+}
+
+// putCursor hands over a cursor that moved without a row.
+func (l *list) putCursor(ctx context.Context) error {
+	now := l.client.now()
+	return l.put(ctx, page{readAt: now, batch: hub.Batch{Stream: l.stream, SeenAt: now}})
+}
+
+// floor is the instant to ask from in order to be shown everything stamped at or
+// after t, whether the service's filter is inclusive or exclusive, fine or to
+// the second: the whole second of t, less one.
+func floor(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC().Truncate(time.Second).Add(-time.Second)
+}
+
+// ascending reports whether rows are sorted as the contract says. Rows whose
+// stamp can't be read don't count.
+func ascending(rows []row) bool {
+	var last time.Time
+	for _, r := range rows {
+		if r.stamp.IsZero() {
+			continue
+		}
+		if r.stamp.Before(last) {
+			return false
+		}
+		last = r.stamp
+	}
+	return true
+}
+
+func sameRows(a, b []row) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].key != b[i].key {
+			return false
+		}
+	}
+	return true
+}
+
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }

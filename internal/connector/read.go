@@ -1,0 +1,141 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/weirhq/weir/internal/hub"
+)
+
+// How far back the re-reads go, how often, and what one poll may spend on them.
+const (
+	nearWindow = time.Hour
+	nearEvery  = 10 * time.Minute
+	nearBudget = 50
+	deepWindow = 7 * 24 * time.Hour
+	deepEvery  = 24 * time.Hour
+	deepBudget = 200
+	// lateMargin widens the near window beyond the latest row that was measured.
+	lateMargin = 4 // a quarter
+)
+
+// Read reads a list from where stream's cursor stands to its end, and then the
+// part of the re-reads behind the watermark that is due. Everything goes to sink,
+// page by page, each with the cursor that holds once it is stored. On an error
+// what was put before it stands.
+func (c *Client) Read(ctx context.Context, stream hub.Stream, sink Sink) error {
+	c.learnPageSize(ctx)
+	cursor := stream.Cursor
+	noticed := new(findings)
+	l := &list{client: c, stream: stream.ID, sink: sink, findings: noticed, cursor: &cursor, budget: -1, mark: cursor.Watermark}
+	l.commit = func(mark time.Time) { cursor.Watermark = mark }
+	if err := l.read(ctx); err != nil {
+		return err
+	}
+	noticed.conclude(stream.Findings, l.pages)
+	if err := c.reread(ctx, stream, l); err != nil {
+		return err
+	}
+	if len(noticed.news) > 0 {
+		return l.putCursor(ctx)
+	}
+	return nil
+}
+
+// reread goes behind the watermark for rows that came late. What is left when
+// its requests are spent is read at the next poll.
+func (c *Client) reread(ctx context.Context, stream hub.Stream, tail *list) error {
+	now, cursor := c.now(), tail.cursor
+	window := max(nearWindow, stream.LateMax+stream.LateMax/lateMargin)
+	tiers := []struct {
+		state         *hub.Reread
+		window, every time.Duration
+		budget        int
+	}{
+		{&cursor.Near, min(window, deepWindow), nearEvery, nearBudget},
+		{&cursor.Deep, deepWindow, deepEvery, deepBudget},
+	}
+	for _, tier := range tiers {
+		begun := tier.state.StartedAt
+		switch {
+		case begun.IsZero():
+			tier.state.StartedAt = now // the first read of all has just seen everything
+			if err := tail.putCursor(ctx); err != nil {
+				return err
+			}
+			continue
+		case tier.state.Active():
+		case now.Sub(begun) < tier.every || cursor.Watermark.IsZero():
+			continue
+		default:
+			*tier.state = hub.Reread{StartedAt: now, Position: cursor.Watermark.Add(-tier.window), Until: cursor.Watermark}
+			if tier.state == &cursor.Deep && stream.ID.Resource != hub.Transactions {
+				// A name may change long after the account was made, and no filter shows that.
+				tier.state.Position = time.Time{}
+			}
+			cursor.Manners.EndProven = 0 // ask again what lies behind a short page
+		}
+		if err := c.rereadTier(ctx, tail, tier.state, tier.budget); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rereadTier reads a tier from its position on, as far as the budget goes.
+func (c *Client) rereadTier(ctx context.Context, tail *list, state *hub.Reread, budget int) error {
+	l := &list{
+		client: c, stream: tail.stream, sink: tail.sink, findings: tail.findings, cursor: tail.cursor,
+		budget: budget, mark: state.Position, until: state.Until,
+	}
+	l.commit = func(mark time.Time) { state.Position = mark }
+	switch err := l.read(ctx); {
+	case errors.Is(err, errBudget):
+		if state.Position.Before(l.mark) {
+			return l.putCursor(ctx)
+		}
+		// No further than before: the rows of one instant cost more than the budget.
+		fallthrough
+	case err == nil:
+		l.commit = func(time.Time) { *state = hub.Reread{StartedAt: state.StartedAt} }
+		return l.putCursor(ctx)
+	default:
+		return err
+	}
+}
+
+// Reread reads the rows around one instant again, whatever the cursor: those of
+// a record that could not be read when it was first shown.
+func (c *Client) Reread(ctx context.Context, stream hub.Stream, at time.Time, sink Sink) error {
+	c.learnPageSize(ctx)
+	cursor := stream.Cursor
+	l := &list{
+		client: c, stream: stream.ID, sink: sink, findings: new(findings), cursor: &cursor,
+		budget: nearBudget, mark: at, until: at, commit: func(time.Time) {},
+	}
+	if err := l.read(ctx); err != nil && !errors.Is(err, errBudget) {
+		return err
+	}
+	return nil
+}
+
+// Translate reads the bytes of one record anew, as they were quarantined. The
+// batch holds the record, or rejects it once more.
+func (c *Client) Translate(stream hub.StreamID, raw []byte) (hub.Batch, error) {
+	p := page{readAt: c.now()}
+	p.batch = hub.Batch{Stream: stream, SeenAt: p.readAt}
+	body := append(append([]byte{'['}, raw...), ']')
+	var err error
+	switch stream.Resource {
+	case hub.Accounts:
+		err = p.addAccounts(c.id, body)
+	case hub.Beneficiaries:
+		err = p.addBeneficiaries(c.id, body)
+	case hub.Balances:
+		err = p.addBalances(c.id, raw)
+	default:
+		err = p.addTransactions(body)
+	}
+	return p.batch, err
+}

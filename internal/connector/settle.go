@@ -1,0 +1,148 @@
+package connector
+
+import (
+	"context"
+	"time"
+
+	"github.com/weirhq/weir/internal/hub"
+	"github.com/weirhq/weir/wire"
+)
+
+// settle reads the rows from a floor on, as far as no seek gets past them, in
+// pages that need not join: it sweeps over them until a whole sweep stores
+// nothing new, and only then trusts what it has read. So are read groups of one
+// stamp that are larger than half a page, lists that are not sorted, and
+// services that bend the page size.
+func (l *list) settle(ctx context.Context, from time.Time) (outcome, error) {
+	if _, err := l.sink.Settle(ctx); err != nil {
+		return outcome{}, err
+	}
+	size := l.pageSize()
+	var s sweep
+	for range settleMax {
+		var err error
+		if s, err = l.sweep(ctx, from, size); err != nil {
+			return outcome{}, err
+		}
+		stored, err := l.sink.Settle(ctx)
+		switch {
+		case err != nil:
+			return outcome{}, err
+		case s.stuck && size < wire.MaxPageSize:
+			size = wire.MaxPageSize // a larger page may hold what turning pages does not show
+		case s.stuck:
+			return l.skip(ctx, from, s)
+		case stored == 0:
+			return l.trust(ctx, s)
+		}
+	}
+	l.findings.add(hub.FindingUnsettled, true,
+		"the rows from %s on were read %d times and showed something new each time; they are read again at the next poll", instant(from), settleMax)
+	l.held = true
+	return l.trust(ctx, s)
+}
+
+// A sweep is one walk over rows in pages of one size.
+type sweep struct {
+	// rows are those of the last page, newest the newest stamp that is not in the future.
+	rows   []row
+	newest time.Time
+	readAt time.Time
+	// ended says that the list has no more rows, stuck that the service shows the
+	// same full page whatever page is asked for.
+	ended, stuck bool
+}
+
+// sweep reads pages until the list ends or a seek gets past what was read.
+func (l *list) sweep(ctx context.Context, from time.Time, size int) (sweep, error) {
+	var s sweep
+	distinct, repeats := 0, 0
+	for number := 1; ; number++ {
+		p, err := l.fetch(ctx, wire.ListQuery{Page: number, PageSize: size, From: from})
+		if err != nil {
+			return s, err
+		}
+		if number > 1 && len(p.rows) > 0 && sameRows(p.rows, s.rows) {
+			switch repeats++; repeats {
+			case 1:
+				number-- // a slip, perhaps: ask for the same page once more
+				continue
+			case 2:
+				continue // or pages that come twice: try the next
+			}
+			l.repeated(&s, distinct == 1 && len(p.rows) >= size)
+			return s, nil
+		}
+		if err := l.put(ctx, p); err != nil {
+			return s, err
+		}
+		l.noteOrder(s.rows, p.rows)
+		if number == 1 && len(p.rows) > 0 {
+			size = min(size, len(p.rows)) // a cap, if there is one, so that offsets count alike on both sides
+		}
+		short := len(p.rows) < size
+		s.rows, s.readAt, repeats = p.rows, p.readAt, 0
+		distinct++
+		for _, r := range p.rows {
+			if r.stamp.After(s.newest) && !r.stamp.After(p.readAt) {
+				s.newest = r.stamp
+			}
+		}
+		if short || l.reached(s.newest) && !l.unordered {
+			s.ended = true
+			return s, nil
+		}
+		if !l.unordered && !l.unfiltered && floor(s.newest).After(from) {
+			return s, nil
+		}
+	}
+}
+
+// repeated decides what a page means that comes again and again.
+func (l *list) repeated(s *sweep, whateverPage bool) {
+	if whateverPage {
+		s.stuck = true
+		return
+	}
+	s.ended = true
+	l.findings.add(hub.FindingPageRepeated, false,
+		"past its end the service shows its last page again; the list is read to that page")
+}
+
+// noteOrder remembers that a list is not sorted.
+func (l *list) noteOrder(before, rows []row) {
+	if l.unordered {
+		return
+	}
+	sorted := ascending(rows)
+	if sorted && len(before) > 0 && len(rows) > 0 && !rows[0].stamp.IsZero() {
+		sorted = !rows[0].stamp.Before(before[0].stamp)
+	}
+	if !sorted {
+		l.unordered = true
+		l.findings.add(hub.FindingNotAscending, false,
+			"the service does not sort the list by %s ascending; every poll has to read all of it, at least twice when something is new", sortKey(l.stream.Resource))
+	}
+}
+
+// trust moves on over what a quiet sweep has read.
+func (l *list) trust(ctx context.Context, s sweep) (outcome, error) {
+	l.advance([]row{{stamp: s.newest}}, s.readAt)
+	if s.ended {
+		return outcome{step: stepEnd}, l.putCursor(ctx)
+	}
+	return outcome{stepSeek, floor(s.newest)}, nil
+}
+
+// skip leaves a group behind that can't be read: the watermark stays before it,
+// what comes after it is read all the same.
+func (l *list) skip(ctx context.Context, from time.Time, s sweep) (outcome, error) {
+	l.held = true
+	l.findings.add(hub.FindingPageIgnored, true,
+		"the service shows the same %d rows whatever page is asked for, and at %s there are at least as many rows on one instant: those beyond the first page can't be read. Have the service honour the parameter page; what comes later is read all the same",
+		len(s.rows), instant(s.newest))
+	if l.unordered || l.unfiltered || s.newest.IsZero() {
+		return outcome{step: stepEnd}, l.putCursor(ctx)
+	}
+	return outcome{stepSeek, from.Add(2 * time.Second)}, nil
+}
