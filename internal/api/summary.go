@@ -1,0 +1,160 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/weirhq/weir/internal/hub"
+)
+
+// streamState is what an operator should know about a stream, in one word.
+type streamState string
+
+// The states, the most urgent first: the first that is true is the one shown.
+const (
+	// statePaused: an operator keeps it at rest.
+	statePaused streamState = "paused"
+	// stateFailing: the last poll failed.
+	stateFailing streamState = "failing"
+	// stateLate: a poll is overdue and nobody has run it.
+	stateLate streamState = "late"
+	// stateIncomplete: the service can't be read completely; a finding says why.
+	stateIncomplete streamState = "incomplete"
+	// stateReading: the end of the list is not reached yet.
+	stateReading streamState = "reading"
+	// stateIdle: everything that was shown is stored.
+	stateIdle streamState = "idle"
+)
+
+// overdueMin is how late a poll is at least before it counts as overdue: job
+// engines look for work once in a while, and a long poll takes its time.
+const overdueMin = time.Minute
+
+func stateOf(stream *hub.Stream, now time.Time) streamState {
+	switch {
+	case !stream.PausedAt.IsZero():
+		return statePaused
+	case stream.ConsecutiveFailures > 0:
+		return stateFailing
+	case isOverdue(stream, now):
+		return stateLate
+	case gapOf(stream) != nil:
+		return stateIncomplete
+	case !stream.CaughtUp:
+		return stateReading
+	default:
+		return stateIdle
+	}
+}
+
+// isOverdue reports whether a poll has been due for longer than a whole period.
+func isOverdue(stream *hub.Stream, now time.Time) bool {
+	return !stream.NextDueAt.IsZero() && now.Sub(stream.NextDueAt) > max(stream.Period, overdueMin)
+}
+
+// gapOf returns the first finding that says rows may be missing.
+func gapOf(stream *hub.Stream) *hub.Finding {
+	for i := range stream.Findings {
+		if stream.Findings[i].Incomplete {
+			return &stream.Findings[i]
+		}
+	}
+	return nil
+}
+
+// summarize says what is going on with a stream and what happens next.
+func summarize(stream *hub.Stream, now time.Time) string {
+	var sentences []string
+	say := func(format string, args ...any) {
+		sentences = append(sentences, fmt.Sprintf(format, args...))
+	}
+	switch stateOf(stream, now) {
+	case statePaused:
+		say("Paused for %s; nothing is read until it is resumed.", roughly(now.Sub(stream.PausedAt)))
+	case stateFailing:
+		say("%s Failing for %s, %s in a row; the next try is %s.",
+			asSentence(lastMessage(stream)), roughly(now.Sub(stream.FailingSince)),
+			count(int64(stream.ConsecutiveFailures), "time"), dueIn(stream, now))
+	case stateLate:
+		say("A poll has been due for %s and nobody has run it; look whether weir serve is running.",
+			roughly(now.Sub(stream.NextDueAt)))
+	case stateIncomplete:
+		say("The next poll is %s.", dueIn(stream, now))
+	case stateReading:
+		say("%s The next poll is %s.", progress(stream, now), dueIn(stream, now))
+	case stateIdle:
+		say("All that the service has shown is stored; the next poll is %s.", dueIn(stream, now))
+	}
+	if gap := gapOf(stream); gap != nil {
+		sentences = append([]string{"Rows may be missing. " + asSentence(gap.Text)}, sentences...)
+	}
+	if n := stream.OpenRejections; n > 0 {
+		say("%s in quarantine: see its rejections.", count(n, "record"))
+	}
+	return strings.Join(sentences, " ")
+}
+
+func lastMessage(stream *hub.Stream) string {
+	if stream.LastError == nil {
+		return "The last poll failed."
+	}
+	return stream.LastError.Message
+}
+
+func progress(stream *hub.Stream, now time.Time) string {
+	switch mark := stream.Cursor.Watermark; {
+	case stream.LastPollAt.IsZero() && mark.IsZero():
+		return "Not read yet."
+	case mark.IsZero():
+		return "Reading; the end of the list is not reached yet."
+	default:
+		return fmt.Sprintf("Reading; stored up to %s, %s behind.",
+			mark.UTC().Format("2006-01-02 15:04:05 MST"), roughly(now.Sub(mark)))
+	}
+}
+
+func dueIn(stream *hub.Stream, now time.Time) string {
+	wait := stream.NextDueAt.Sub(now)
+	if stream.NextDueAt.IsZero() || wait <= 0 {
+		return "due now"
+	}
+	return "in " + roughly(wait)
+}
+
+// asSentence gives a text a capital letter and a full stop.
+func asSentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(text)
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "!") || strings.HasSuffix(text, "?") {
+		return text
+	}
+	return text + "."
+}
+
+func count(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// roughly says a duration in its largest unit, as a person would.
+func roughly(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return count(max(1, int64(d.Round(time.Second)/time.Second)), "second")
+	case d < time.Hour:
+		return count(int64(d/time.Minute), "minute")
+	case d < 2*day:
+		return count(int64(d/time.Hour), "hour")
+	default:
+		return count(int64(d/day), "day")
+	}
+}

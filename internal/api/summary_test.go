@@ -1,0 +1,95 @@
+package api
+
+import (
+	"testing"
+	"time"
+
+	"github.com/weirhq/weir/internal/hub"
+)
+
+func TestStreamSaysWhatGoesOnAndWhatHappensNext(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	healthy := hub.Stream{
+		Period: 30 * time.Second, NextDueAt: now.Add(20 * time.Second), CaughtUp: true,
+		LastPollAt: now.Add(-10 * time.Second), LastSuccessAt: now.Add(-10 * time.Second),
+		Cursor: hub.Cursor{Watermark: now.Add(-3 * time.Hour)},
+	}
+	gap := hub.Finding{Code: hub.FindingPageIgnored, Text: "the service ignores page", Incomplete: true}
+	cases := []struct {
+		name    string
+		change  func(*hub.Stream)
+		state   streamState
+		summary string
+	}{
+		{
+			"idle", func(*hub.Stream) {},
+			stateIdle, "All that the service has shown is stored; the next poll is in 20 seconds.",
+		},
+		{
+			"not read yet", func(s *hub.Stream) { *s = hub.Stream{Period: time.Minute, NextDueAt: now} },
+			stateReading, "Not read yet. The next poll is due now.",
+		},
+		{
+			"reading", func(s *hub.Stream) { s.CaughtUp = false; s.NextDueAt = now },
+			stateReading, "Reading; stored up to 2024-05-01 09:00:00 UTC, 3 hours behind. The next poll is due now.",
+		},
+		{
+			"reading without a watermark", func(s *hub.Stream) { s.CaughtUp = false; s.Cursor.Watermark = time.Time{} },
+			stateReading, "Reading; the end of the list is not reached yet. The next poll is in 20 seconds.",
+		},
+		{
+			"paused", func(s *hub.Stream) { s.PausedAt = now.Add(-50 * time.Hour); s.ConsecutiveFailures = 2 },
+			statePaused, "Paused for 2 days; nothing is read until it is resumed.",
+		},
+		{
+			"failing", func(s *hub.Stream) {
+				s.ConsecutiveFailures, s.FailingSince = 3, now.Add(-90*time.Second)
+				s.LastError = hub.Errorf(hub.CodeKeyRefused, "the service refused the API key")
+			},
+			stateFailing, "The service refused the API key. Failing for 1 minute, 3 times in a row; the next try is in 20 seconds.",
+		},
+		{
+			"failing without a word", func(s *hub.Stream) { s.ConsecutiveFailures, s.FailingSince = 1, now },
+			stateFailing, "The last poll failed. Failing for 1 second, 1 time in a row; the next try is in 20 seconds.",
+		},
+		{
+			"late", func(s *hub.Stream) { s.NextDueAt = now.Add(-2 * time.Minute) },
+			stateLate, "A poll has been due for 2 minutes and nobody has run it; look whether weir serve is running.",
+		},
+		{
+			"due for less than the job engine takes", func(s *hub.Stream) { s.NextDueAt = now.Add(-59 * time.Second) },
+			stateIdle, "All that the service has shown is stored; the next poll is due now.",
+		},
+		{
+			"incomplete", func(s *hub.Stream) { s.Findings = []hub.Finding{{Text: "harmless"}, gap} },
+			stateIncomplete, "Rows may be missing. The service ignores page. The next poll is in 20 seconds.",
+		},
+		{
+			"incomplete and failing", func(s *hub.Stream) {
+				s.Findings = []hub.Finding{gap}
+				s.ConsecutiveFailures, s.FailingSince = 1, now.Add(-time.Hour)
+				s.LastError = hub.Errorf(hub.CodeTimeout, "no answer in time!")
+			},
+			stateFailing, "Rows may be missing. The service ignores page. " +
+				"No answer in time! Failing for 1 hour, 1 time in a row; the next try is in 20 seconds.",
+		},
+		{
+			"quarantine", func(s *hub.Stream) { s.OpenRejections = 1 },
+			stateIdle, "All that the service has shown is stored; the next poll is in 20 seconds. 1 record in quarantine: see its rejections.",
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			stream := healthy
+			c.change(&stream)
+			if got := stateOf(&stream, now); got != c.state {
+				t.Errorf("the state is %s, want %s", got, c.state)
+			}
+			if got := summarize(&stream, now); got != c.summary {
+				t.Errorf("the summary is\n%s\nwant\n%s", got, c.summary)
+			}
+		})
+	}
+}
