@@ -235,11 +235,10 @@ func identifierField[ID any](parse func(string) (ID, error), match func(ID) hub.
 		if err != nil {
 			return nil, err
 		}
-		id, err := parse(text)
-		if err != nil {
-			return never, nil
+		if id, err := parse(text); err == nil {
+			return match(id), nil
 		}
-		return match(id), nil
+		return never, nil
 	}}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -118,7 +119,7 @@ func (a *api) recoverPanic(w http.ResponseWriter, r *http.Request) {
 	if thrown == nil {
 		return
 	}
-	if thrown == http.ErrAbortHandler {
+	if err, ok := thrown.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(thrown)
 	}
 	a.fail(w, r, fmt.Errorf("panic: %v\n%s", thrown, debug.Stack()))

@@ -80,7 +80,7 @@ func parsePageSize(text string) (int, error) {
 	case size == 0:
 		return pageSizeDefault, nil
 	}
-	return int(min(size, pageSizeMax)), nil //nolint:gosec // at most 100
+	return int(min(size, pageSizeMax)), nil
 }
 
 // cursorVersion is the form of the cursors that this version writes and reads.

@@ -29,9 +29,9 @@ const (
 	stateIdle streamState = "idle"
 )
 
-// overdueMin is how late a poll is at least before it counts as overdue: job
+// overdueGrace is how late a poll may be at least before it counts as overdue: job
 // engines look for work once in a while, and a long poll takes its time.
-const overdueMin = time.Minute
+const overdueGrace = time.Minute
 
 func stateOf(stream *hub.Stream, now time.Time) streamState {
 	switch {
@@ -52,7 +52,7 @@ func stateOf(stream *hub.Stream, now time.Time) streamState {
 
 // isOverdue reports whether a poll has been due for longer than a whole period.
 func isOverdue(stream *hub.Stream, now time.Time) bool {
-	return !stream.NextDueAt.IsZero() && now.Sub(stream.NextDueAt) > max(stream.Period, overdueMin)
+	return !stream.NextDueAt.IsZero() && now.Sub(stream.NextDueAt) > max(stream.Period, overdueGrace)
 }
 
 // gapOf returns the first finding that says rows may be missing.

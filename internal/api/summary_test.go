@@ -7,21 +7,29 @@ import (
 	"github.com/weirhq/weir/internal/hub"
 )
 
-func TestStreamSaysWhatGoesOnAndWhatHappensNext(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
-	healthy := hub.Stream{
+var summaryNow = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+
+// healthyStream is what each case changes.
+func healthyStream() hub.Stream {
+	now := summaryNow
+	return hub.Stream{
 		Period: 30 * time.Second, NextDueAt: now.Add(20 * time.Second), CaughtUp: true,
 		LastPollAt: now.Add(-10 * time.Second), LastSuccessAt: now.Add(-10 * time.Second),
 		Cursor: hub.Cursor{Watermark: now.Add(-3 * time.Hour)},
 	}
+}
+
+type summaryCase struct {
+	name    string
+	change  func(*hub.Stream)
+	state   streamState
+	summary string
+}
+
+func summaryCases() []summaryCase {
+	now := summaryNow
 	gap := hub.Finding{Code: hub.FindingPageIgnored, Text: "the service ignores page", Incomplete: true}
-	cases := []struct {
-		name    string
-		change  func(*hub.Stream)
-		state   streamState
-		summary string
-	}{
+	return []summaryCase{
 		{
 			"idle", func(*hub.Stream) {},
 			stateIdle, "All that the service has shown is stored; the next poll is in 20 seconds.",
@@ -79,10 +87,15 @@ func TestStreamSaysWhatGoesOnAndWhatHappensNext(t *testing.T) {
 			stateIdle, "All that the service has shown is stored; the next poll is in 20 seconds. 1 record in quarantine: see its rejections.",
 		},
 	}
-	for _, c := range cases {
+}
+
+func TestStreamSaysWhatGoesOnAndWhatHappensNext(t *testing.T) {
+	t.Parallel()
+	now := summaryNow
+	for _, c := range summaryCases() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			stream := healthy
+			stream := healthyStream()
 			c.change(&stream)
 			if got := stateOf(&stream, now); got != c.state {
 				t.Errorf("the state is %s, want %s", got, c.state)
