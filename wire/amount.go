@@ -65,10 +65,13 @@ func (a Amount) digits() string {
 
 // check returns an error that wraps [ErrAmount] unless the amount is valid.
 func (a Amount) check() error {
-	if !a.Valid() {
-		return fmt.Errorf("%w: %.40q", ErrAmount, string(a))
+	if a.Valid() {
+		return nil
 	}
-	return nil
+	if len(a.digits()) > MaxAmountDigits {
+		return fmt.Errorf("%w, at most %d: %.40q…", ErrAmount, MaxAmountDigits, string(a))
+	}
+	return fmt.Errorf("%w: %.40q", ErrAmount, string(a))
 }
 
 // appendCanonical appends the one spelling of the amount that every reader

@@ -135,7 +135,7 @@ func TestWhatIsWrongWithARecordIsOneSentence(t *testing.T) {
 		with(`"sourceAccountID":"` + long + `"`):         `sourceAccountID must have at most 1024 bytes, not 10000: "` + long[:40] + `"`,
 		with(`"relatedTransactionID":"\u0000"`):          `relatedTransactionID must not hold a NUL byte: "\x00"`,
 		`null`:                                           `a record must be a JSON object, not null`,
-		swap(`"1250"`, `"`+strings.Repeat("9", 101)+`"`): `amount must be a whole number of minor units in decimal digits: "` + strings.Repeat("9", 40) + `"`,
+		swap(`"1250"`, `"`+strings.Repeat("9", 101)+`"`): `amount must be a whole number of minor units in decimal digits, at most 100: "` + strings.Repeat("9", 40) + `"…`,
 	} {
 		if got := one(t, raw).Err; got == nil || got.Error() != want {
 			t.Errorf("%.200s:\n got %v\nwant %s", raw, got, want)

@@ -51,8 +51,15 @@ func (s *scanner) reject(format string, args ...any) {
 	}
 }
 
+// flawsMax bounds the flaws that are noted of one record: past a few, more of
+// them tell nothing, and a record could be made of nothing else.
+const flawsMax = 8
+
 // flaw notes what is not as the contract says, though it can be read.
 func (s *scanner) flaw(format string, args ...any) {
+	if len(s.flaws) == flawsMax {
+		return
+	}
 	s.flaws = append(s.flaws, s.path+fmt.Sprintf(format, args...))
 }
 
