@@ -11,9 +11,6 @@ import (
 )
 
 const (
-	// settleMax bounds how often a group is walked before the reader gives up and
-	// says so: a service that shows something new every time is not to be settled.
-	settleMax = 6
 	// gapsMax bounds how often a walk whose pages don't join seeks back from one
 	// place before it settles it instead.
 	gapsMax = 2
@@ -57,9 +54,10 @@ type list struct {
 	mark, place time.Time
 	// held keeps mark where it is, because rows before it could not be read.
 	held bool
-	// unordered and unfiltered say what the service was seen not to do in this reading.
-	unordered, unfiltered bool
-	pages                 int
+	// ascended says that the service was seen to sort as the contract says;
+	// unordered and unfiltered, that it was seen not to keep it.
+	ascended, unordered, unfiltered bool
+	pages                           int
 }
 
 // An outcome is how a walk from one floor ends, and the floor to go on from.
@@ -116,7 +114,7 @@ func (l *list) walk(ctx context.Context, from time.Time) (outcome, error) {
 		if err != nil {
 			return outcome{}, err
 		}
-		if !ascending(p.rows) || len(p.rows) > ask.PageSize {
+		if l.unordered || len(p.rows) > ask.PageSize {
 			return outcome{step: stepSettle}, l.put(ctx, p)
 		}
 		beyond, joined := p.rows, true
@@ -149,9 +147,10 @@ func (l *list) walk(ctx context.Context, from time.Time) (outcome, error) {
 }
 
 // onward seeks the last row that was covered, or takes another step where that
-// leads no further than the present floor.
+// leads no further than the present floor or would pass over the older rows of a
+// list that is not sorted: a page of equal stamps looks the same either way.
 func (l *list) onward(from time.Time, otherwise step) outcome {
-	if next := floor(l.place); next.After(from) && !l.unfiltered {
+	if next := floor(l.place); next.After(from) && l.ascended && !l.unfiltered {
 		return outcome{stepSeek, next}
 	}
 	return outcome{step: otherwise}
@@ -233,6 +232,7 @@ func (l *list) fetch(ctx context.Context, ask wire.ListQuery) (page, error) {
 		return page{}, fmt.Errorf("read %s: page %d: %w", l.stream.Resource, ask.Page, err)
 	}
 	l.pages++
+	l.noteOrder(p.rows)
 	if m := &l.cursor.Manners; len(p.rows) > m.RowsMax && len(p.rows) >= ask.PageSize {
 		m.RowsMax = len(p.rows)
 	}
@@ -271,20 +271,23 @@ func floor(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Second).Add(-time.Second)
 }
 
-// ascending reports whether rows are sorted as the contract says. Rows whose
-// stamp can't be read don't count.
-func ascending(rows []row) bool {
+// noteOrder notes whether the rows of a page, read one after the other, ascend
+// or descend. Rows whose stamp can't be read don't count.
+func (l *list) noteOrder(rows []row) {
 	var last time.Time
 	for _, r := range rows {
-		if r.stamp.IsZero() {
+		switch {
+		case r.stamp.IsZero():
 			continue
-		}
-		if r.stamp.Before(last) {
-			return false
+		case r.stamp.Before(last) && !l.unordered:
+			l.unordered = true
+			l.findings.add(hub.FindingNotAscending, false,
+				"the service does not sort the list by %s ascending; every poll has to read all of it, and twice when something is new", sortKey(l.stream.Resource))
+		case r.stamp.After(last) && !last.IsZero():
+			l.ascended = true
 		}
 		last = r.stamp
 	}
-	return true
 }
 
 func sameRows(a, b []row) bool {

@@ -8,6 +8,16 @@ import (
 	"github.com/weirhq/weir/wire"
 )
 
+const (
+	// settleMax bounds how often a group is swept before the reader gives up and
+	// says so: a service that shows something new every time is not to be settled.
+	settleMax = 24
+	// quietMax is how many quiet sweeps in a row are wanted beyond the first where
+	// a sweep shows a row twice. Every row would come once if the service kept one
+	// order, so others may not have come at all, and only chance brings them up.
+	quietMax = 8
+)
+
 // settle reads the rows from a floor on, as far as no seek gets past them, in
 // pages that need not join: it sweeps over them until a whole sweep stores
 // nothing new, and only then trusts what it has read. So are read groups of one
@@ -17,7 +27,7 @@ func (l *list) settle(ctx context.Context, from time.Time) (outcome, error) {
 	if _, err := l.sink.Settle(ctx); err != nil {
 		return outcome{}, err
 	}
-	size := l.pageSize()
+	size, quiet := l.pageSize(), 0
 	var s sweep
 	for range settleMax {
 		var err error
@@ -32,7 +42,11 @@ func (l *list) settle(ctx context.Context, from time.Time) (outcome, error) {
 			size = wire.MaxPageSize // a larger page may hold what turning pages does not show
 		case s.stuck:
 			return l.skip(ctx, from, s)
-		case stored == 0:
+		case stored > 0:
+			quiet = 0
+		case s.shuffled && quiet < quietMax:
+			quiet++
+		default:
 			return l.trust(ctx, s)
 		}
 	}
@@ -44,18 +58,24 @@ func (l *list) settle(ctx context.Context, from time.Time) (outcome, error) {
 
 // A sweep is one walk over rows in pages of one size.
 type sweep struct {
-	// rows are those of the last page, newest the newest stamp that is not in the future.
+	// rows are those of the last page, newest is the newest stamp that is not in the future.
 	rows   []row
 	newest time.Time
 	readAt time.Time
 	// ended says that the list has no more rows, stuck that the service shows the
 	// same full page whatever page is asked for.
 	ended, stuck bool
+	// shuffled says that a row came twice; seen is how that is known.
+	shuffled bool
+	seen     map[string]struct{}
 }
+
+// seenMax bounds the memory for telling whether a row came twice.
+const seenMax = 200_000
 
 // sweep reads pages until the list ends or a seek gets past what was read.
 func (l *list) sweep(ctx context.Context, from time.Time, size int) (sweep, error) {
-	var s sweep
+	s := sweep{seen: make(map[string]struct{})}
 	distinct, repeats := 0, 0
 	for number := 1; ; number++ {
 		p, err := l.fetch(ctx, wire.ListQuery{Page: number, PageSize: size, From: from})
@@ -76,24 +96,35 @@ func (l *list) sweep(ctx context.Context, from time.Time, size int) (sweep, erro
 		if err := l.put(ctx, p); err != nil {
 			return s, err
 		}
-		l.noteOrder(s.rows, p.rows)
+		if len(s.rows) > 0 && len(p.rows) > 0 {
+			l.noteOrder([]row{s.rows[0], p.rows[0]})
+		}
 		if number == 1 && len(p.rows) > 0 {
 			size = min(size, len(p.rows)) // a cap, if there is one, so that offsets count alike on both sides
 		}
 		short := len(p.rows) < size
 		s.rows, s.readAt, repeats = p.rows, p.readAt, 0
 		distinct++
-		for _, r := range p.rows {
-			if r.stamp.After(s.newest) && !r.stamp.After(p.readAt) {
-				s.newest = r.stamp
-			}
-		}
+		s.note(p)
 		if short || l.reached(s.newest) && !l.unordered {
 			s.ended = true
 			return s, nil
 		}
-		if !l.unordered && !l.unfiltered && floor(s.newest).After(from) {
+		if l.ascended && !l.unordered && !l.unfiltered && floor(s.newest).After(from) {
 			return s, nil
+		}
+	}
+}
+
+func (s *sweep) note(p page) {
+	for _, r := range p.rows {
+		if r.stamp.After(s.newest) && !r.stamp.After(p.readAt) {
+			s.newest = r.stamp
+		}
+		if _, twice := s.seen[r.key]; twice {
+			s.shuffled = true
+		} else if len(s.seen) < seenMax {
+			s.seen[r.key] = struct{}{}
 		}
 	}
 }
@@ -107,22 +138,6 @@ func (l *list) repeated(s *sweep, whateverPage bool) {
 	s.ended = true
 	l.findings.add(hub.FindingPageRepeated, false,
 		"past its end the service shows its last page again; the list is read to that page")
-}
-
-// noteOrder remembers that a list is not sorted.
-func (l *list) noteOrder(before, rows []row) {
-	if l.unordered {
-		return
-	}
-	sorted := ascending(rows)
-	if sorted && len(before) > 0 && len(rows) > 0 && !rows[0].stamp.IsZero() {
-		sorted = !rows[0].stamp.Before(before[0].stamp)
-	}
-	if !sorted {
-		l.unordered = true
-		l.findings.add(hub.FindingNotAscending, false,
-			"the service does not sort the list by %s ascending; every poll has to read all of it, at least twice when something is new", sortKey(l.stream.Resource))
-	}
 }
 
 // trust moves on over what a quiet sweep has read.

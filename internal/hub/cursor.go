@@ -9,8 +9,9 @@ type Cursor struct {
 	// Version is compared and set by the store: a batch that was read from an
 	// older version of the cursor is refused, so two readers can't undo each other.
 	Version int64 `json:"version"`
-	// Watermark is the newest sort stamp up to which every row is stored. It is
-	// never later than the moment at which it was read. Zero: nothing read yet.
+	// Watermark is a sort stamp before which every row is stored; rows stamped in
+	// its own second are asked for again. It is never later than the moment at
+	// which it was read. Zero: nothing read yet.
 	Watermark time.Time `json:"watermark,omitzero"`
 	// Near and Deep are the two re-reads behind the watermark, for rows that come late.
 	Near Reread `json:"near,omitzero"`
@@ -32,7 +33,8 @@ type Reread struct {
 // Active reports whether the re-read has something left to read.
 func (r Reread) Active() bool { return !r.Until.IsZero() }
 
-// Manners is how a service was seen to page. The zero value is the contract.
+// Manners is what was learned of how a service pages, as far as it must outlive
+// a poll. The zero value is the contract.
 type Manners struct {
 	// PageSize is the size to ask for where the service caps pages below what it
 	// was asked for; 0 when it does not.
@@ -41,10 +43,4 @@ type Manners struct {
 	RowsMax int `json:"rowsMax,omitempty"`
 	// EndProven is the length of a short page behind which an empty one was found.
 	EndProven int `json:"endProven,omitempty"`
-	// IgnoresPageSize, IgnoresPage, IgnoresFilter and Unordered say which rule of
-	// the contract the service does not keep.
-	IgnoresPageSize bool `json:"ignoresPageSize,omitempty"`
-	IgnoresPage     bool `json:"ignoresPage,omitempty"`
-	IgnoresFilter   bool `json:"ignoresFilter,omitempty"`
-	Unordered       bool `json:"unordered,omitempty"`
 }
