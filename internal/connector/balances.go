@@ -17,15 +17,15 @@ const (
 	refusalsNamed = 3
 )
 
-// Accounts returns the references of up to limit accounts that follow after, in
-// order; it is how a sweep over the balances learns whose they are.
-type Accounts func(ctx context.Context, after string, limit int) ([]string, error)
-
 // ReadBalances reads the balances of every account once, in chunks whose
 // accounts are read side by side, as many at once as the connector allows. An
 // account that the service refuses costs the others nothing and is named in a
-// finding; when it refuses all of them, that is an error.
-func (c *Client) ReadBalances(ctx context.Context, stream hub.Stream, accounts Accounts, sink Sink) error {
+// finding; when it refuses all of them, that is an error. accounts returns the
+// references of up to limit accounts that follow after, in order.
+func (c *Client) ReadBalances(
+	ctx context.Context, stream hub.Stream,
+	accounts func(ctx context.Context, after string, limit int) ([]string, error), sink hub.Sink,
+) error {
 	var refused refusals
 	read, after := 0, ""
 	for {

@@ -19,15 +19,6 @@ const (
 	skew = time.Minute
 )
 
-// A Sink stores batches in the order in which they are put.
-type Sink interface {
-	// Put hands over a batch. It may return before the batch is stored.
-	Put(ctx context.Context, batch hub.Batch) error
-	// Settle waits until everything put is stored and returns how many versions
-	// were new since it was last called.
-	Settle(ctx context.Context) (stored int, err error)
-}
-
 // A list reads one list of a service from a watermark to its end.
 //
 // Page 1 from a floor holds every row stamped from that floor on, whatever has
@@ -40,7 +31,7 @@ type Sink interface {
 type list struct {
 	client   *Client
 	stream   hub.StreamID
-	sink     Sink
+	sink     hub.Sink
 	findings *findings
 	// cursor is what each batch sets; commit writes mark into it.
 	cursor *hub.Cursor

@@ -24,7 +24,7 @@ const (
 // part of the re-reads behind the watermark that is due. Everything goes to sink,
 // page by page, each with the cursor that holds once it is stored. On an error
 // what was put before it stands.
-func (c *Client) Read(ctx context.Context, stream hub.Stream, sink Sink) error {
+func (c *Client) Read(ctx context.Context, stream hub.Stream, sink hub.Sink) error {
 	c.learnPageSize(ctx)
 	cursor := stream.Cursor
 	noticed := new(findings)
@@ -107,7 +107,7 @@ func (c *Client) rereadTier(ctx context.Context, tail *list, state *hub.Reread, 
 
 // Reread reads the rows around one instant again, whatever the cursor: those of
 // a record that could not be read when it was first shown.
-func (c *Client) Reread(ctx context.Context, stream hub.Stream, at time.Time, sink Sink) error {
+func (c *Client) Reread(ctx context.Context, stream hub.Stream, at time.Time, sink hub.Sink) error {
 	c.learnPageSize(ctx)
 	cursor := stream.Cursor
 	l := &list{

@@ -13,16 +13,24 @@ type Balance struct {
 	Amount        Amount    `json:"balance"`
 	CreatedAt     time.Time `json:"createdAt"`
 	LastUpdatedAt time.Time `json:"lastUpdatedAt"`
+	// Version is 1 but where an earlier balance of the same account and asset has
+	// the same CreatedAt: the amount changed while the service's instant stood
+	// still. It keeps the event keys of the two apart.
+	Version int `json:"-"`
 	// Raw holds the answer's bytes as they came.
 	Raw []byte `json:"-"`
 }
 
-// EventKey is the idempotency key of the event that announces this balance.
+// EventKey is the idempotency key of the event that announces this balance; a
+// first version has the key that the reference gives it.
 func (b *Balance) EventKey() string {
 	k := appendString([]byte(`{"AccountID":`), b.Account.String())
 	k = appendString(append(k, `,"Asset":`...), string(b.Asset))
 	k = strconv.AppendInt(append(k, `,"CreatedAt":`...), b.CreatedAt.UnixNano(), 10)
 	k = strconv.AppendInt(append(k, `,"LastUpdatedAt":`...), b.LastUpdatedAt.UnixNano(), 10)
+	if b.Version > 1 {
+		k = strconv.AppendInt(append(k, `,"Version":`...), int64(b.Version), 10)
+	}
 	return hashKey(append(k, '}'))
 }
 

@@ -1,6 +1,9 @@
 package hub
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Batch is what one answer of the service comes to: the rows that can be
 // understood, those that can't, and where the stream stands once both are stored.
@@ -24,6 +27,16 @@ type Batch struct {
 // Rows is the number of records in the batch, readable or not.
 func (b *Batch) Rows() int {
 	return len(b.Accounts) + len(b.Balances) + len(b.Adjustments) + len(b.Rejected)
+}
+
+// A Sink stores batches in the order in which they are put.
+type Sink interface {
+	// Put hands over a batch. It may return before the batch is stored; an error
+	// says that no more should be put.
+	Put(ctx context.Context, batch Batch) error
+	// Settle waits until everything put is stored and returns how many versions
+	// were new since it was last called.
+	Settle(ctx context.Context) (stored int, err error)
 }
 
 // Applied is what the store made of a batch.

@@ -1,0 +1,221 @@
+// Package poll runs one poll of one stream from beginning to end: it takes the
+// stream's cursor from the store, has the connector read from there, stores page
+// after page as it comes, and schedules the next poll in the transaction that
+// ends this one.
+//
+// It does not know HTTP (that is internal/connector), SQL (internal/store) or
+// the job engine that calls it (internal/jobs). Start with [Poller.Once].
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/weirhq/weir/internal/hub"
+)
+
+const (
+	// BackoffMax is the longest pause after a failed poll, unless the service
+	// itself asks for a longer one.
+	BackoffMax = 5 * time.Minute
+	// backoffMin is the pause after the first failure; it doubles from there.
+	backoffMin = 2 * time.Second
+	// pauseAskedMax bounds the pause that a service may ask for.
+	pauseAskedMax = time.Hour
+	// turnMax is how long one poll reads before it lets others have its place.
+	// A first read of years of data goes on in the next turn.
+	turnMax = 10 * time.Minute
+	// balancesWait is how soon the balances look again for accounts to be read,
+	// while the list of accounts has never been read to its end.
+	balancesWait = time.Second
+)
+
+// Store is what a poll asks of the store.
+type Store interface {
+	Connector(ctx context.Context, id hub.ConnectorID) (hub.Connector, error)
+	Stream(ctx context.Context, id hub.StreamID) (hub.Stream, error)
+	AccountReferences(ctx context.Context, connector hub.ConnectorID, after string, limit int) ([]string, error)
+	Apply(ctx context.Context, batch hub.Batch) (hub.Applied, error)
+	CompletePoll(ctx context.Context, id hub.StreamID, turn int64, at time.Time, caughtUp bool, nextDue time.Time) error
+	FailPoll(ctx context.Context, id hub.StreamID, turn int64, at time.Time, cause *hub.Error, nextDue time.Time) error
+	PollNow(ctx context.Context, id hub.StreamID) error
+}
+
+// Service is what a poll asks of an integration service.
+type Service interface {
+	// Read reads a list from the stream's cursor to its end and puts it to sink.
+	Read(ctx context.Context, stream hub.Stream, sink hub.Sink) error
+	// ReadBalances reads the balances of every account.
+	ReadBalances(
+		ctx context.Context, stream hub.Stream,
+		accounts func(ctx context.Context, after string, limit int) ([]string, error), sink hub.Sink,
+	) error
+}
+
+// Poller runs polls. It is safe for use by many at once.
+type Poller struct {
+	// Store and Dial are needed. Dial returns the service of a connector.
+	Store Store
+	Dial  func(hub.Connector) Service
+	// RetryAfter returns the pause that a service has asked for with an error of
+	// its Read; nil: services ask for none.
+	RetryAfter func(error) time.Duration
+	// BackoffMax stands in for the constant of that name; 0: the constant.
+	BackoffMax time.Duration
+	// Logger receives an entry when a stream begins to fail and when it recovers.
+	Logger *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// errTurnOver ends a poll that has read for long enough; it is no failure.
+var errTurnOver = errors.New("the poll has had its time")
+
+// Once runs the poll of one turn of a stream. A poll that fails is recorded on
+// the stream with the time of the next attempt, and is no error of Once; nor is
+// a stream that is gone, at rest or in another turn by now. Called again for the
+// same turn it reads again and stores nothing twice.
+func (p *Poller) Once(ctx context.Context, id hub.StreamID, turn int64) error {
+	stream, err := p.Store.Stream(ctx, id)
+	if hub.CodeOf(err) == hub.CodeNotFound {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("poll %s: %w", id, err)
+	}
+	if stream.Turn != turn || !stream.PausedAt.IsZero() {
+		return nil
+	}
+	connector, err := p.Store.Connector(ctx, id.Connector)
+	if err != nil {
+		return fmt.Errorf("poll %s: %w", id, err)
+	}
+	stored, err := p.read(ctx, connector, stream)
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("poll %s: %w", id, ctx.Err()) // we are stopping; the turn stands
+	case err == nil:
+		err = p.complete(ctx, connector, stream, stored)
+	case errors.Is(err, errTurnOver):
+		now := p.now()
+		err = p.Store.CompletePoll(ctx, id, turn, now, false, now)
+	case hub.CodeOf(err) == hub.CodeStale:
+		// Somebody rewound the stream under us, and has scheduled its next poll.
+	default:
+		err = p.fail(ctx, connector, stream, err)
+	}
+	if code := hub.CodeOf(err); err != nil && (code == hub.CodeStale || code == hub.CodeNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("poll %s: %w", id, err)
+	}
+	return nil
+}
+
+// read reads and stores, one beside the other, and returns how many versions were new.
+func (p *Poller) read(ctx context.Context, connector hub.Connector, stream hub.Stream) (stored int, err error) {
+	r := record(ctx, p.Store, stream, p.now().Add(turnMax), p.now)
+	service := p.Dial(connector)
+	if stream.ID.Resource == hub.Balances {
+		accounts := func(ctx context.Context, after string, limit int) ([]string, error) {
+			return p.Store.AccountReferences(ctx, connector.ID, after, limit)
+		}
+		err = service.ReadBalances(ctx, stream, accounts, r)
+	} else {
+		err = service.Read(ctx, stream, r)
+	}
+	stored, storing := r.close()
+	if storing != nil {
+		err = storing // what could not be stored explains what could not be put
+	}
+	return stored, err
+}
+
+// complete ends a poll that reached the end of the list.
+func (p *Poller) complete(ctx context.Context, connector hub.Connector, stream hub.Stream, stored int) error {
+	now := p.now()
+	next, caughtUp := now.Add(stream.Period), true
+	if stream.ID.Resource == hub.Balances {
+		accounts, err := p.Store.Stream(ctx, hub.StreamID{Connector: connector.ID, Resource: hub.Accounts})
+		if err != nil {
+			return err
+		}
+		if accounts.LastSuccessAt.IsZero() {
+			next, caughtUp = now.Add(min(balancesWait, stream.Period)), false
+		}
+	}
+	if err := p.Store.CompletePoll(ctx, stream.ID, stream.Turn, now, caughtUp, next); err != nil {
+		return err
+	}
+	if !stream.FailingSince.IsZero() {
+		p.log().Info("stream recovered", "connector", connector.Name, "stream", stream.ID.Resource,
+			"failingSince", stream.FailingSince, "failures", stream.ConsecutiveFailures)
+	}
+	if stream.ID.Resource == hub.Accounts && stored > 0 {
+		return p.wakeBalances(ctx, connector.ID)
+	}
+	return nil
+}
+
+// wakeBalances has the balances of accounts read that have just become known.
+func (p *Poller) wakeBalances(ctx context.Context, connector hub.ConnectorID) error {
+	err := p.Store.PollNow(ctx, hub.StreamID{Connector: connector, Resource: hub.Balances})
+	if hub.CodeOf(err) == hub.CodeInvalid {
+		return nil // an operator has paused them
+	}
+	return err
+}
+
+// fail ends a poll that could not be finished and says when it is tried again.
+func (p *Poller) fail(ctx context.Context, connector hub.Connector, stream hub.Stream, cause error) error {
+	var described *hub.Error
+	if !errors.As(cause, &described) {
+		described = hub.Errorf(hub.CodeInternal, "%w", cause)
+	}
+	now := p.now()
+	pause := p.backoff(stream.ConsecutiveFailures)
+	if p.RetryAfter != nil {
+		pause = max(pause, min(p.RetryAfter(cause), pauseAskedMax))
+	}
+	if stream.FailingSince.IsZero() {
+		p.log().Warn("stream fails", "connector", connector.Name, "stream", stream.ID.Resource,
+			"code", described.Code, "error", cause, "nextAttempt", now.Add(pause))
+	}
+	return p.Store.FailPoll(ctx, stream.ID, stream.Turn, now, described, now.Add(pause))
+}
+
+// backoff is the pause after failures polls have failed before this one: twice as
+// long each time up to a bound, and anything between a half and the whole of it,
+// so that connectors which failed together don't come back together.
+func (p *Poller) backoff(failures int) time.Duration {
+	bound := p.BackoffMax
+	if bound == 0 {
+		bound = BackoffMax
+	}
+	pause := min(backoffMin, bound)
+	for range failures {
+		if pause = min(2*pause, bound); pause == bound {
+			break
+		}
+	}
+	return pause/2 + rand.N(pause/2+1) //nolint:gosec // jitter, not a secret
+}
+
+func (p *Poller) now() time.Time {
+	if p.Now != nil {
+		return p.Now()
+	}
+	return time.Now()
+}
+
+func (p *Poller) log() *slog.Logger {
+	if p.Logger != nil {
+		return p.Logger
+	}
+	return slog.New(slog.DiscardHandler)
+}

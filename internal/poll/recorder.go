@@ -1,0 +1,117 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirhq/weir/internal/hub"
+)
+
+// A recorder stores what a poll reads, beside the reading: while one page is
+// being stored the next is on its way. It is the hub.Sink of one poll. At most
+// three pages are in memory: one on its way, one waiting, one being stored.
+type recorder struct {
+	store    Store
+	stream   hub.StreamID
+	begun    time.Time // the watermark at the beginning
+	deadline time.Time
+	now      func() time.Time
+	work     chan entry
+	done     chan struct{}
+
+	// Owned by the storing goroutine until done is closed.
+	cursor hub.Cursor
+	total  int
+	err    error
+	// failed is closed as soon as err is set.
+	failed chan struct{}
+}
+
+// An entry is a batch to store or a question how many versions were new.
+type entry struct {
+	batch   hub.Batch
+	settled chan<- int
+}
+
+// record begins to store. The caller must close the recorder.
+func record(ctx context.Context, store Store, stream hub.Stream, deadline time.Time, now func() time.Time) *recorder {
+	r := &recorder{
+		store: store, stream: stream.ID, begun: stream.Cursor.Watermark, deadline: deadline, now: now,
+		work: make(chan entry, 1), done: make(chan struct{}), failed: make(chan struct{}),
+		cursor: stream.Cursor,
+	}
+	go r.run(ctx)
+	return r
+}
+
+// Put implements hub.Sink. It ends a poll that has had its time once the
+// watermark has moved, for then the next turn goes on from there.
+func (r *recorder) Put(ctx context.Context, batch hub.Batch) error {
+	if r.now().After(r.deadline) && batch.Next.Watermark.After(r.begun) {
+		return errTurnOver
+	}
+	return r.send(ctx, entry{batch: batch})
+}
+
+// Settle implements hub.Sink.
+func (r *recorder) Settle(ctx context.Context) (int, error) {
+	settled := make(chan int, 1)
+	if err := r.send(ctx, entry{settled: settled}); err != nil {
+		return 0, err
+	}
+	select {
+	case stored := <-settled:
+		return stored, nil
+	case <-r.failed:
+		return 0, errNotStored
+	}
+}
+
+// errNotStored stands for the error that close returns.
+var errNotStored = errors.New("an earlier page could not be stored")
+
+func (r *recorder) send(ctx context.Context, e entry) error {
+	select {
+	case r.work <- e:
+		return nil
+	case <-r.failed:
+		return errNotStored
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// close waits until everything put is stored, and returns how many versions
+// were new and what went wrong.
+func (r *recorder) close() (stored int, err error) {
+	close(r.work)
+	<-r.done
+	return r.total, r.err
+}
+
+func (r *recorder) run(ctx context.Context) {
+	defer close(r.done)
+	stored := 0
+	for e := range r.work {
+		if r.err != nil {
+			continue
+		}
+		if e.settled != nil {
+			e.settled <- stored
+			stored = 0
+			continue
+		}
+		e.batch.Read = r.cursor
+		applied, err := r.store.Apply(ctx, e.batch)
+		if err != nil {
+			r.err = fmt.Errorf("store a page of %s: %w", r.stream.Resource, err)
+			close(r.failed)
+			continue
+		}
+		r.cursor = applied.Cursor
+		r.total += applied.Stored
+		stored += applied.Stored
+	}
+}
