@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -56,7 +55,10 @@ func (h *handler) errorAnswer(e *Error, header http.Header) answer {
 // encode makes an answer of a value of the contract in a buffer that is used
 // again.
 func encode[B wire.Body](status int, body B) (answer, error) {
-	pooled := buffers.Get().(*[]byte)
+	pooled, ok := buffers.Get().(*[]byte)
+	if !ok {
+		pooled = new([]byte)
+	}
 	encoded, err := wire.Append((*pooled)[:0], body)
 	*pooled = encoded
 	a := jsonAnswer(status, encoded)
@@ -68,7 +70,8 @@ func encode[B wire.Body](status int, body B) (answer, error) {
 	return a, nil
 }
 
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+// buffers holds the []byte that answers were encoded in.
+var buffers sync.Pool
 
 // release gives the answer's buffer back. The body is of no use afterwards.
 func (a *answer) release() {
@@ -100,8 +103,8 @@ func (a *answer) write(w http.ResponseWriter, r *http.Request) (status, size int
 	body := a.body
 	if len(body) >= gzipBytesMin && acceptsGzip(r.Header.Get("Accept-Encoding")) {
 		compressed := compress(body)
-		defer compressedBuffers.Put(compressed)
-		body = compressed.Bytes()
+		defer compressors.Put(compressed)
+		body = compressed.into.Bytes()
 		header.Set("Content-Encoding", "gzip")
 	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
@@ -145,19 +148,25 @@ func acceptsGzip(header string) bool {
 	return false
 }
 
-var (
-	compressors       = sync.Pool{New: func() any { w, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed); return w }}
-	compressedBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-)
+// compressor is a writer and what it writes into.
+type compressor struct {
+	writer *gzip.Writer
+	into   bytes.Buffer
+}
 
-// compress returns body compressed, in a buffer to be given back.
-func compress(body []byte) *bytes.Buffer {
-	into := compressedBuffers.Get().(*bytes.Buffer)
-	into.Reset()
-	w := compressors.Get().(*gzip.Writer)
-	defer compressors.Put(w)
-	w.Reset(into)
-	_, _ = w.Write(body) // a buffer takes everything
-	_ = w.Close()
-	return into
+// compressors holds those that are not at work: a new one costs most of a megabyte.
+var compressors sync.Pool
+
+// compress returns body compressed, in a compressor to be given back.
+func compress(body []byte) *compressor {
+	c, ok := compressors.Get().(*compressor)
+	if !ok {
+		c = new(compressor)
+		c.writer, _ = gzip.NewWriterLevel(&c.into, gzip.BestSpeed) // a level that exists
+	}
+	c.into.Reset()
+	c.writer.Reset(&c.into)
+	_, _ = c.writer.Write(body) // a buffer takes everything
+	_ = c.writer.Close()
+	return c
 }

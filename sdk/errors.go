@@ -79,6 +79,8 @@ func answerable(err error, requestID string) *Error {
 			shown.Title = http.StatusText(shown.Status)
 		}
 		return &shown
+	case errors.Is(err, context.Canceled):
+		return &Error{Status: http.StatusRequestTimeout, Title: "Gone", Detail: "The caller hung up."}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Status: http.StatusGatewayTimeout, Title: "Too slow", Detail: "The provider did not answer in time. The log has more under request id " + requestID + "."}
 	}

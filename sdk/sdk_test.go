@@ -133,7 +133,7 @@ func TestTheUnionOfAllPagesIsTheWholeListWhateverThePageSize(t *testing.T) {
 			q := wire.ListQuery{Page: page, PageSize: size, Sort: wire.SortUpdatedAt}
 			response, body := call(t, "GET", endpoint+"/transactions?"+q.Encode(), "")
 			records, err := wire.DecodeTransactions([]byte(body))
-			if err != nil || response.StatusCode != 200 {
+			if err != nil || response.StatusCode != http.StatusOK {
 				t.Fatal(response.Status, err)
 			}
 			for _, record := range records {
@@ -203,7 +203,7 @@ func TestEveryRouteIsClosedToWrongKeys(t *testing.T) {
 		}
 	}
 	for _, header := range []string{"Bearer the-key", "bearer  the-key ", "Bearer the-older-key"} {
-		if response, body := call(t, "GET", endpoint+"/accounts", "", "Authorization", header); response.StatusCode != 200 {
+		if response, body := call(t, "GET", endpoint+"/accounts", "", "Authorization", header); response.StatusCode != http.StatusOK {
 			t.Errorf("%s: %s", header, body)
 		}
 	}
@@ -211,7 +211,7 @@ func TestEveryRouteIsClosedToWrongKeys(t *testing.T) {
 
 func TestHealthNeedsNoKey(t *testing.T) {
 	endpoint, _ := serve(t, Service{})
-	if response, body := call(t, "GET", endpoint+"/healthz", "", "Authorization", ""); response.StatusCode != 200 || body != `{"status":"ok"}` {
+	if response, body := call(t, "GET", endpoint+"/healthz", "", "Authorization", ""); response.StatusCode != http.StatusOK || body != `{"status":"ok"}` {
 		t.Error(response.Status, body)
 	}
 }
@@ -219,7 +219,7 @@ func TestHealthNeedsNoKey(t *testing.T) {
 func TestWhatTheServiceLacksIsEmptyOrRefused(t *testing.T) {
 	endpoint, _ := serve(t, Service{})
 	for _, path := range []string{"/accounts", "/beneficiaries", "/transactions"} {
-		if response, body := call(t, "GET", endpoint+path, ""); response.StatusCode != 200 || body != "[]" {
+		if response, body := call(t, "GET", endpoint+path, ""); response.StatusCode != http.StatusOK || body != "[]" {
 			t.Errorf("%s: %d %s", path, response.StatusCode, body)
 		}
 	}
@@ -248,7 +248,7 @@ func TestCapabilitiesNameWhatTheServiceHas(t *testing.T) {
 		t.Error(body)
 	}
 	response, body := call(t, "GET", endpoint+"/openapi.yaml", "")
-	if response.StatusCode != 200 || !strings.HasPrefix(body, "openapi: 3.0.3") {
+	if response.StatusCode != http.StatusOK || !strings.HasPrefix(body, "openapi: 3.0.3") {
 		t.Error(response.Status)
 	}
 }
@@ -269,7 +269,7 @@ func TestWrongQueriesAreRefused(t *testing.T) {
 	if called {
 		t.Error("the function was called")
 	}
-	if response, _ := call(t, "GET", endpoint+"/transactions?pageSize=200&unknown=1", ""); response.StatusCode != 200 || !called {
+	if response, _ := call(t, "GET", endpoint+"/transactions?pageSize=200&unknown=1", ""); response.StatusCode != http.StatusOK || !called {
 		t.Error(response.Status)
 	}
 }
@@ -287,14 +287,14 @@ func TestUnknownPathsAndMethodsAreJSONErrors(t *testing.T) {
 			t.Errorf("%s: %s", path, response.Header.Get("Allow"))
 		}
 	}
-	if response, body := call(t, "HEAD", endpoint+"/accounts", ""); response.StatusCode != 200 || body != "" || response.Header.Get("Content-Length") != "2" {
+	if response, body := call(t, "HEAD", endpoint+"/accounts", ""); response.StatusCode != http.StatusOK || body != "" || response.Header.Get("Content-Length") != "2" {
 		t.Error(response.Status, body, response.Header)
 	}
 }
 
 func TestTwoLeadingSlashesAreAsGoodAsOne(t *testing.T) {
 	endpoint, _ := serve(t, Service{})
-	if response, body := call(t, "GET", endpoint+"//accounts?page=1", ""); response.StatusCode != 200 {
+	if response, body := call(t, "GET", endpoint+"//accounts?page=1", ""); response.StatusCode != http.StatusOK {
 		t.Error(response.Status, body)
 	}
 }
@@ -368,7 +368,7 @@ func TestAListThatIsNotAsTheContractSaysIsServedWithAWarning(t *testing.T) {
 			rows[0], rows[8] = rows[8], rows[0]
 		}
 		endpoint, log := serve(t, Service{Transactions: func(context.Context, wire.ListQuery) ([]wire.Transaction, error) { return rows, nil }})
-		if response, body := call(t, "GET", endpoint+"/transactions?"+query, ""); response.StatusCode != 200 {
+		if response, body := call(t, "GET", endpoint+"/transactions?"+query, ""); response.StatusCode != http.StatusOK {
 			t.Error(body)
 		}
 		if !strings.Contains(log.String(), want) {
@@ -390,6 +390,7 @@ func TestErrorsSayWhatTheFunctionWantsAndNoMore(t *testing.T) {
 		{&Error{Status: 200, Detail: "x"}, 500, "x", ""},
 		{errors.New("password hunter2 is wrong"), 500, "request id abc", ""},
 		{context.DeadlineExceeded, 504, "request id abc", ""},
+		{context.Canceled, 408, "hung up", ""},
 	} {
 		endpoint, log := serve(t, Service{Accounts: func(context.Context, wire.ListQuery) ([]wire.Account, error) { return nil, c.err }})
 		response, body := call(t, "GET", endpoint+"/accounts", "", "X-Request-Id", "abc")
@@ -409,7 +410,7 @@ func TestAPanicIsAnErrorWithoutItsStack(t *testing.T) {
 	if strings.Contains(body, "secret") || strings.Contains(body, "goroutine") || !strings.Contains(log.String(), "secret thing") {
 		t.Error(body, log)
 	}
-	if response, _ := call(t, "GET", endpoint+"/healthz", ""); response.StatusCode != 200 {
+	if response, _ := call(t, "GET", endpoint+"/healthz", ""); response.StatusCode != http.StatusOK {
 		t.Error("the service is gone")
 	}
 }
@@ -440,12 +441,12 @@ func TestTheSamePageTwiceIsByteEqualAndCostsNothing(t *testing.T) {
 	first, body := call(t, "GET", endpoint+"/transactions", "")
 	tag := first.Header.Get("ETag")
 	second, again := call(t, "GET", endpoint+"/transactions", "", "If-None-Match", `"other", `+tag)
-	if second.StatusCode != 304 || again != "" {
+	if second.StatusCode != http.StatusNotModified || again != "" {
 		t.Error(second.Status, len(again))
 	}
 	rows[5].Status = wire.StatusDispute
 	third, changed := call(t, "GET", endpoint+"/transactions", "", "If-None-Match", tag)
-	if third.StatusCode != 200 || changed == body || third.Header.Get("ETag") == tag {
+	if third.StatusCode != http.StatusOK || changed == body || third.Header.Get("ETag") == tag {
 		t.Error(third.Status)
 	}
 }
@@ -493,7 +494,7 @@ func TestAPayoutEchoesItsRequest(t *testing.T) {
 	for _, path := range []string{"/payouts", "/transfers"} {
 		response, body := call(t, "POST", endpoint+path, payout, "Content-Type", "application/json; charset=utf-8")
 		want := `{"id":"p1","idempotencyKey":"ref-001","amount":"1000","currency":"USD/2","sourceAccountId":"src","destinationAccountId":"ben","description":"desc","status":"PENDING","createdAt":"2026-01-31T12:00:00Z"}`
-		if response.StatusCode != 201 || body != want {
+		if response.StatusCode != http.StatusCreated || body != want {
 			t.Errorf("%s: %d\n got %s\nwant %s", path, response.StatusCode, body, want)
 		}
 	}
@@ -600,7 +601,7 @@ func TestServeEndsWithItsContextAndFinishesWhatItBegan(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 		close(release)
 	}()
-	if response, body := call(t, "GET", "http://"+listener.Addr().String()+"/accounts", ""); response.StatusCode != 200 || len(body) < 10 {
+	if response, body := call(t, "GET", "http://"+listener.Addr().String()+"/accounts", ""); response.StatusCode != http.StatusOK || len(body) < 10 {
 		t.Error(response.Status, body)
 	}
 	if err := <-served; err != nil {
@@ -627,7 +628,7 @@ func BenchmarkServePage(b *testing.B) {
 	}
 	for _, encoding := range []string{"identity", "gzip"} {
 		b.Run(encoding, func(b *testing.B) {
-			request := httptest.NewRequest("GET", "/transactions?pageSize=1000", nil)
+			request := httptest.NewRequest(http.MethodGet, "/transactions?pageSize=1000", nil)
 			request.Header.Set("Authorization", "Bearer "+testKey)
 			request.Header.Set("Accept-Encoding", encoding)
 			b.ReportAllocs()
