@@ -68,7 +68,7 @@ func (p *PSP) instruct(k kind, i Instruction) (Receipt, error) {
 	receipt := Receipt{p.movement(number), i}
 	p.instructions[i.Reference] = &instruction{wanted, receipt}
 	if !p.over {
-		p.follow(number, at)
+		p.follow(number)
 	}
 	return receipt, nil
 }

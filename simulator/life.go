@@ -76,11 +76,12 @@ func (p *PSP) push(e event) {
 	heap.Push(&p.queue, e)
 }
 
-// plan pushes what follows from something at the instant given, after a time
-// that is drawn around so many intervals.
-func (p *PSP) plan(e event, at instant, intervals float64) {
+// plan pushes what follows from something, after a time that is drawn around so
+// many intervals. What came late has its consequences after it was seen, or
+// lateness would add up.
+func (p *PSP) plan(e event, intervals float64) {
 	wait := p.rand.ExpFloat64() * intervals * float64(p.interval)
-	e.at = at + max(instant(wait), p.interval/10, 1)
+	e.at = p.clock + max(instant(wait), p.interval/10, 1)
 	if p.faults.Has(Ties) {
 		grain := tieGrain * p.interval
 		e.at = e.at.floor(grain) + grain

@@ -5,7 +5,6 @@ import "math/big"
 // The waits, in intervals: settling takes hours where movements come every few
 // minutes, a return takes a day, a dispute longer.
 const (
-	soon     = 5
 	shortly  = 20
 	nextDay  = 200
 	someWeek = 500
@@ -91,7 +90,7 @@ func (p *PSP) beginDeposit(at instant) {
 	default:
 		m.state = processing
 	}
-	p.follow(p.book(m), at)
+	p.follow(p.book(m))
 }
 
 func (p *PSP) beginWithdrawal(at instant) {
@@ -107,7 +106,7 @@ func (p *PSP) beginWithdrawal(at instant) {
 		from:    party{number: from},
 		to:      party{outside: true, number: p.rand.IntN(len(p.counterparties))},
 		created: p.shown(at), changed: p.shown(at),
-	}), at)
+	}))
 }
 
 func (p *PSP) beginInternal(at instant) {
@@ -122,7 +121,7 @@ func (p *PSP) beginInternal(at instant) {
 	p.follow(p.book(movement{
 		kind: internal, state: processing, scheme: "book", currency: c, amount: part(p.rand, part(p.rand, held)), parent: none,
 		from: party{number: from}, to: party{number: to}, created: p.shown(at), changed: p.shown(at),
-	}), at)
+	}))
 }
 
 func (p *PSP) beginFee(at instant) {
@@ -156,7 +155,7 @@ func (p *PSP) become(number int, is state, at instant) {
 		}
 		m.state = is
 	})
-	p.follow(number, at)
+	p.follow(number)
 }
 
 // movePart moves a part of a movement by one of its own: a return of what was
@@ -181,17 +180,17 @@ func (p *PSP) movePart(number int, is state, at instant) {
 	case returnFailed:
 		again.is = returned
 	}
-	p.follow(p.book(child), at)
+	p.follow(p.book(child))
 	if p.rand.IntN(2) == 0 {
-		p.plan(again, at, nextDay)
+		p.plan(again, nextDay)
 	}
 }
 
 // follow plans what follows from the state that a movement has come to.
-func (p *PSP) follow(number int, at instant) {
+func (p *PSP) follow(number int) {
 	m := &p.movements[number]
 	become := func(is state, intervals float64) {
-		p.plan(event{act: actBecome, number: number, was: m.state, is: is}, at, intervals)
+		p.plan(event{act: actBecome, number: number, was: m.state, is: is}, intervals)
 	}
 	chance := p.rand.IntN(100)
 	switch {
@@ -204,9 +203,9 @@ func (p *PSP) follow(number int, at instant) {
 	case m.state == underReview && chance < 70:
 		become(settled, shortly)
 	case m.state == reserved:
-		p.followReserved(number, at, chance)
+		p.followReserved(number, chance)
 	case m.kind == deposit && (m.state == settled || m.state == collected):
-		p.followSettled(number, at, chance)
+		p.followSettled(number, chance)
 	case m.state == chargedBack:
 		switch {
 		case chance < 50:
@@ -236,7 +235,7 @@ func (p *PSP) outcome(k kind, chance int) state {
 
 // followReserved collects what was reserved: by the same movement, by others,
 // or not at all.
-func (p *PSP) followReserved(number int, at instant, chance int) {
+func (p *PSP) followReserved(number, chance int) {
 	e := event{act: actBecome, number: number, was: reserved}
 	switch {
 	case chance < 45:
@@ -250,11 +249,11 @@ func (p *PSP) followReserved(number int, at instant, chance int) {
 	default:
 		e.is = voided
 	}
-	p.plan(e, at, shortly)
+	p.plan(e, shortly)
 }
 
 // followSettled lets some of what has come in go back.
-func (p *PSP) followSettled(number int, at instant, chance int) {
+func (p *PSP) followSettled(number, chance int) {
 	e := event{act: actBecome, number: number, was: p.movements[number].state}
 	switch {
 	case chance < 8:
@@ -264,12 +263,12 @@ func (p *PSP) followSettled(number int, at instant, chance int) {
 	case chance < 12 && p.movements[number].moved.Sign() == 0:
 		e.is = returned
 	case chance < 17 && p.movements[number].moved.Sign() == 0 && e.was == settled:
-		p.plan(event{act: actBecome, number: number, was: settled, is: chargedBack}, at, nextDay)
+		p.plan(event{act: actBecome, number: number, was: settled, is: chargedBack}, nextDay)
 		return
 	default:
 		return
 	}
-	p.plan(e, at, nextDay)
+	p.plan(e, nextDay)
 }
 
 // draw picks one of the choices.

@@ -162,7 +162,7 @@ type answer struct {
 	body   bytes.Buffer
 }
 
-// Header, with WriteHeader and Write, makes it an http.ResponseWriter.
+// Header makes it, with WriteHeader and Write, an http.ResponseWriter.
 func (a *answer) Header() http.Header { return a.header }
 
 // WriteHeader keeps the status.
