@@ -46,6 +46,8 @@ type Options struct {
 	BodyBytesMax int64
 	// PageSizeMax bounds the pages asked for; 0 means wire.MaxPageSize.
 	PageSizeMax int
+	// Tiers are the re-reads behind the watermark; the zero value means DefaultTiers.
+	Tiers Tiers
 	// Transport is used in place of one with the bounds above.
 	Transport http.RoundTripper
 	// Now is the clock; nil means time.Now.
@@ -107,6 +109,9 @@ func New(c hub.Connector, options Options) *Client {
 	}
 	if options.PageSizeMax <= 0 {
 		options.PageSizeMax = wire.MaxPageSize
+	}
+	if options.Tiers == (Tiers{}) {
+		options.Tiers = DefaultTiers()
 	}
 	if options.Transport == nil {
 		options.Transport = newTransport(concurrency)

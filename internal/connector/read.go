@@ -8,17 +8,25 @@ import (
 	"github.com/weirhq/weir/internal/hub"
 )
 
-// How far back the re-reads go, how often, and what one poll may spend on them.
-const (
-	nearWindow = time.Hour
-	nearEvery  = 10 * time.Minute
-	nearBudget = 50
-	deepWindow = 7 * 24 * time.Hour
-	deepEvery  = 24 * time.Hour
-	deepBudget = 200
-	// lateMargin widens the near window beyond the latest row that was measured.
-	lateMargin = 4 // a quarter
-)
+// Tiers say how far back the re-reads behind the watermark go, how often they
+// begin, and what one poll may spend on them. The zero value means [DefaultTiers].
+type Tiers struct {
+	NearWindow, NearEvery time.Duration
+	DeepWindow, DeepEvery time.Duration
+	// NearBudget and DeepBudget are requests a poll.
+	NearBudget, DeepBudget int
+}
+
+// DefaultTiers go back an hour every ten minutes and a week every day.
+func DefaultTiers() Tiers {
+	return Tiers{
+		NearWindow: time.Hour, NearEvery: 10 * time.Minute, NearBudget: 50,
+		DeepWindow: 7 * 24 * time.Hour, DeepEvery: 24 * time.Hour, DeepBudget: 200,
+	}
+}
+
+// lateMargin widens the near window beyond the latest row that was measured, by a quarter.
+const lateMargin = 4
 
 // Read reads a list from where stream's cursor stands to its end, and then the
 // part of the re-reads behind the watermark that is due. Everything goes to sink,
@@ -46,15 +54,15 @@ func (c *Client) Read(ctx context.Context, stream hub.Stream, sink hub.Sink) err
 // reread goes behind the watermark for rows that came late. What is left when
 // its requests are spent is read at the next poll.
 func (c *Client) reread(ctx context.Context, stream hub.Stream, tail *list) error {
-	now, cursor := c.now(), tail.cursor
-	window := max(nearWindow, stream.LateMax+stream.LateMax/lateMargin)
+	now, cursor, t := c.now(), tail.cursor, c.options.Tiers
+	nearWindow := min(max(t.NearWindow, stream.LateMax+stream.LateMax/lateMargin), t.DeepWindow)
 	tiers := []struct {
 		state         *hub.Reread
 		window, every time.Duration
 		budget        int
 	}{
-		{&cursor.Near, min(window, deepWindow), nearEvery, nearBudget},
-		{&cursor.Deep, deepWindow, deepEvery, deepBudget},
+		{&cursor.Near, nearWindow, t.NearEvery, t.NearBudget},
+		{&cursor.Deep, t.DeepWindow, t.DeepEvery, t.DeepBudget},
 	}
 	for _, tier := range tiers {
 		begun := tier.state.StartedAt
@@ -112,7 +120,7 @@ func (c *Client) Reread(ctx context.Context, stream hub.Stream, at time.Time, si
 	cursor := stream.Cursor
 	l := &list{
 		client: c, stream: stream.ID, sink: sink, findings: new(findings), cursor: &cursor,
-		budget: nearBudget, mark: at, until: at, commit: func(time.Time) {},
+		budget: c.options.Tiers.NearBudget, mark: at, until: at, commit: func(time.Time) {},
 	}
 	if err := l.read(ctx); err != nil && !errors.Is(err, errBudget) {
 		return err
