@@ -155,6 +155,10 @@ func (a *api) listBalances(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page, err := a.Store.Balances(r.Context(), id, which, req.ListQuery)
+	if hub.CodeOf(err) == hub.CodeNotFound {
+		// An account that is not known, or whose connector is not, has no balances.
+		page, err = hub.Page[hub.Balance]{}, nil
+	}
 	if err != nil {
 		return err
 	}

@@ -38,10 +38,10 @@ type Store interface {
 
 	Account(ctx context.Context, id hub.AccountID) (hub.Account, error)
 	Accounts(ctx context.Context, query hub.ListQuery) (hub.Page[hub.Account], error)
-	// Balances lists the history of an account's balances; an account that was
-	// never stored has none.
+	// Balances lists the history of an account's balances.
 	Balances(ctx context.Context, account hub.AccountID, which hub.BalanceQuery, query hub.ListQuery) (hub.Page[hub.Balance], error)
-	// Payment returns a payment with its adjustments, Payments without them.
+	// Payment returns a payment with its adjustments, the newest state first;
+	// Payments lists them without.
 	Payment(ctx context.Context, id hub.PaymentID) (hub.Payment, error)
 	Payments(ctx context.Context, query hub.ListQuery) (hub.Page[hub.Payment], error)
 

@@ -78,6 +78,7 @@ func (u *unrouted) WriteHeader(status int) {
 		u.mute = true
 		u.Header().Set("Content-Type", "application/json")
 		u.Header().Del("Content-Length")
+		u.Header().Set("Allow", strings.Replace(u.Header().Get("Allow"), "GET, HEAD", "GET", 1))
 	}
 	u.ResponseWriter.WriteHeader(status)
 }

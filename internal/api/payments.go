@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -61,13 +60,12 @@ func formPayment(payment *hub.Payment) paymentForm {
 	}
 }
 
-// formAdjustments puts the newest first: by createdAt as the reference does,
-// then by updatedAt, which the reference passes over, then by storing.
+// formAdjustments puts those of the newest record first, by createdAt as the
+// reference does, and of each record the newest state, as the store gives them.
 func formAdjustments(payment *hub.Payment) []adjustmentForm {
 	newestFirst := slices.Clone(payment.Adjustments)
-	slices.Reverse(newestFirst)
 	slices.SortStableFunc(newestFirst, func(x, y hub.PaymentAdjustment) int {
-		return cmp.Or(y.CreatedAt.Compare(x.CreatedAt), y.UpdatedAt.Compare(x.UpdatedAt))
+		return y.CreatedAt.Compare(x.CreatedAt)
 	})
 	forms := make([]adjustmentForm, 0, len(newestFirst))
 	for i := range newestFirst {

@@ -29,9 +29,10 @@ const (
 	stateIdle streamState = "idle"
 )
 
-// overdueGrace is how late a poll may be at least before it counts as overdue: job
-// engines look for work once in a while, and a long poll takes its time.
-const overdueGrace = time.Minute
+// overdueGrace is how long a poll may have been due before it counts as
+// overdue: longer than the ten minutes that one turn of a poll may read, since
+// a stream does not say whether its poll is under way.
+const overdueGrace = 15 * time.Minute
 
 func stateOf(stream *hub.Stream, now time.Time) streamState {
 	switch {
@@ -50,7 +51,8 @@ func stateOf(stream *hub.Stream, now time.Time) streamState {
 	}
 }
 
-// isOverdue reports whether a poll has been due for longer than a whole period.
+// isOverdue reports whether a poll has been due for longer than one can take, and
+// for longer than a whole period.
 func isOverdue(stream *hub.Stream, now time.Time) bool {
 	return !stream.NextDueAt.IsZero() && now.Sub(stream.NextDueAt) > max(stream.Period, overdueGrace)
 }
@@ -75,18 +77,18 @@ func summarize(stream *hub.Stream, now time.Time) string {
 	case statePaused:
 		say("Paused for %s; nothing is read until it is resumed.", roughly(now.Sub(stream.PausedAt)))
 	case stateFailing:
-		say("%s Failing for %s, %s in a row; the next try is %s.",
+		say("%s Failing for %s, %s in a row; the next try %s.",
 			asSentence(lastMessage(stream)), roughly(now.Sub(stream.FailingSince)),
-			count(int64(stream.ConsecutiveFailures), "time"), dueIn(stream, now))
+			count(int64(stream.ConsecutiveFailures), "time"), isDue(stream, now))
 	case stateLate:
 		say("A poll has been due for %s and nobody has run it; look whether weir serve is running.",
 			roughly(now.Sub(stream.NextDueAt)))
 	case stateIncomplete:
-		say("The next poll is %s.", dueIn(stream, now))
+		say("The next poll %s.", isDue(stream, now))
 	case stateReading:
-		say("%s The next poll is %s.", progress(stream, now), dueIn(stream, now))
+		say("%s The next poll %s.", progress(stream, now), isDue(stream, now))
 	case stateIdle:
-		say("All that the service has shown is stored; the next poll is %s.", dueIn(stream, now))
+		say("All that the service has shown is stored; the next poll %s.", isDue(stream, now))
 	}
 	if gap := gapOf(stream); gap != nil {
 		sentences = append([]string{"Rows may be missing. " + asSentence(gap.Text)}, sentences...)
@@ -106,7 +108,7 @@ func lastMessage(stream *hub.Stream) string {
 
 func progress(stream *hub.Stream, now time.Time) string {
 	switch mark := stream.Cursor.Watermark; {
-	case stream.LastPollAt.IsZero() && mark.IsZero():
+	case stream.LastPollAt.IsZero() && stream.Requests == 0:
 		return "Not read yet."
 	case mark.IsZero():
 		return "Reading; the end of the list is not reached yet."
@@ -116,12 +118,17 @@ func progress(stream *hub.Stream, now time.Time) string {
 	}
 }
 
-func dueIn(stream *hub.Stream, now time.Time) string {
-	wait := stream.NextDueAt.Sub(now)
-	if stream.NextDueAt.IsZero() || wait <= 0 {
-		return "due now"
+// isDue says when the next poll is due. One that has been due for long may also
+// be under way.
+func isDue(stream *hub.Stream, now time.Time) string {
+	switch wait := stream.NextDueAt.Sub(now); {
+	case stream.NextDueAt.IsZero() || wait <= 0 && wait > -time.Minute:
+		return "is due now"
+	case wait <= 0:
+		return "has been due for " + roughly(-wait) + " and is under way or waits for its turn"
+	default:
+		return "is due in " + roughly(wait)
 	}
-	return "in " + roughly(wait)
 }
 
 // asSentence gives a text a capital letter and a full stop.
@@ -148,8 +155,10 @@ func count(n int64, noun string) string {
 func roughly(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
+	case d < time.Second:
+		return "less than a second"
 	case d < time.Minute:
-		return count(max(1, int64(d.Round(time.Second)/time.Second)), "second")
+		return count(int64(d/time.Second), "second")
 	case d < time.Hour:
 		return count(int64(d/time.Minute), "minute")
 	case d < 2*day:

@@ -15,7 +15,7 @@ func healthyStream() hub.Stream {
 	return hub.Stream{
 		Period: 30 * time.Second, NextDueAt: now.Add(20 * time.Second), CaughtUp: true,
 		LastPollAt: now.Add(-10 * time.Second), LastSuccessAt: now.Add(-10 * time.Second),
-		Cursor: hub.Cursor{Watermark: now.Add(-3 * time.Hour)},
+		Cursor: hub.Cursor{Watermark: now.Add(-3 * time.Hour)}, Requests: 9,
 	}
 }
 
@@ -32,7 +32,7 @@ func summaryCases() []summaryCase {
 	return []summaryCase{
 		{
 			"idle", func(*hub.Stream) {},
-			stateIdle, "All that the service has shown is stored; the next poll is in 20 seconds.",
+			stateIdle, "All that the service has shown is stored; the next poll is due in 20 seconds.",
 		},
 		{
 			"not read yet", func(s *hub.Stream) { *s = hub.Stream{Period: time.Minute, NextDueAt: now} },
@@ -44,7 +44,7 @@ func summaryCases() []summaryCase {
 		},
 		{
 			"reading without a watermark", func(s *hub.Stream) { s.CaughtUp = false; s.Cursor.Watermark = time.Time{} },
-			stateReading, "Reading; the end of the list is not reached yet. The next poll is in 20 seconds.",
+			stateReading, "Reading; the end of the list is not reached yet. The next poll is due in 20 seconds.",
 		},
 		{
 			"paused", func(s *hub.Stream) { s.PausedAt = now.Add(-50 * time.Hour); s.ConsecutiveFailures = 2 },
@@ -55,23 +55,28 @@ func summaryCases() []summaryCase {
 				s.ConsecutiveFailures, s.FailingSince = 3, now.Add(-90*time.Second)
 				s.LastError = hub.Errorf(hub.CodeKeyRefused, "the service refused the API key")
 			},
-			stateFailing, "The service refused the API key. Failing for 1 minute, 3 times in a row; the next try is in 20 seconds.",
+			stateFailing, "The service refused the API key. Failing for 1 minute, 3 times in a row; the next try is due in 20 seconds.",
 		},
 		{
 			"failing without a word", func(s *hub.Stream) { s.ConsecutiveFailures, s.FailingSince = 1, now },
-			stateFailing, "The last poll failed. Failing for 1 second, 1 time in a row; the next try is in 20 seconds.",
+			stateFailing, "The last poll failed. Failing for less than a second, 1 time in a row; the next try is due in 20 seconds.",
 		},
 		{
-			"late", func(s *hub.Stream) { s.NextDueAt = now.Add(-2 * time.Minute) },
-			stateLate, "A poll has been due for 2 minutes and nobody has run it; look whether weir serve is running.",
+			"late", func(s *hub.Stream) { s.NextDueAt = now.Add(-16 * time.Minute) },
+			stateLate, "A poll has been due for 16 minutes and nobody has run it; look whether weir serve is running.",
 		},
 		{
-			"due for less than the job engine takes", func(s *hub.Stream) { s.NextDueAt = now.Add(-59 * time.Second) },
+			"due", func(s *hub.Stream) { s.NextDueAt = now.Add(-59 * time.Second) },
 			stateIdle, "All that the service has shown is stored; the next poll is due now.",
 		},
 		{
+			"due for no longer than a poll takes", func(s *hub.Stream) { s.NextDueAt = now.Add(-15 * time.Minute) },
+			stateIdle, "All that the service has shown is stored; " +
+				"the next poll has been due for 15 minutes and is under way or waits for its turn.",
+		},
+		{
 			"incomplete", func(s *hub.Stream) { s.Findings = []hub.Finding{{Text: "harmless"}, gap} },
-			stateIncomplete, "Rows may be missing. The service ignores page. The next poll is in 20 seconds.",
+			stateIncomplete, "Rows may be missing. The service ignores page. The next poll is due in 20 seconds.",
 		},
 		{
 			"incomplete and failing", func(s *hub.Stream) {
@@ -80,11 +85,11 @@ func summaryCases() []summaryCase {
 				s.LastError = hub.Errorf(hub.CodeTimeout, "no answer in time!")
 			},
 			stateFailing, "Rows may be missing. The service ignores page. " +
-				"No answer in time! Failing for 1 hour, 1 time in a row; the next try is in 20 seconds.",
+				"No answer in time! Failing for 1 hour, 1 time in a row; the next try is due in 20 seconds.",
 		},
 		{
 			"quarantine", func(s *hub.Stream) { s.OpenRejections = 1 },
-			stateIdle, "All that the service has shown is stored; the next poll is in 20 seconds. 1 record in quarantine: see its rejections.",
+			stateIdle, "All that the service has shown is stored; the next poll is due in 20 seconds. 1 record in quarantine: see its rejections.",
 		},
 	}
 }
