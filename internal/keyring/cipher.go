@@ -1,0 +1,93 @@
+package keyring
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/tink-crypto/tink-go/v2/aead/subtle"
+
+	"github.com/weirhq/weir/internal/hub"
+)
+
+// dataKeySetting is the name under which a database keeps its data key, and the
+// binding of its encryption.
+const dataKeySetting = "data_key"
+
+// Settings are the named values of a database.
+type Settings interface {
+	// Setting returns a value, nil when there is none.
+	Setting(ctx context.Context, name string) ([]byte, error)
+	// PutSetting replaces a value if it is still what it was, nil meaning that
+	// there was none, and reports whether it did.
+	PutSetting(ctx context.Context, name string, was, value []byte) (bool, error)
+}
+
+// A Cipher encrypts the secrets of one database with its data key.
+type Cipher struct{ key *subtle.AESGCM }
+
+// Cipher returns the cipher of a database, which gets its data key the first
+// time. A data key that is not encrypted under the key file's first key is
+// encrypted again under it, so the older key is no longer needed. A key file
+// that does not fit the database is an error, and nothing is changed.
+func (k *Keyring) Cipher(ctx context.Context, settings Settings) (*Cipher, error) {
+	sealed, err := settings.Setting(ctx, dataKeySetting)
+	if err != nil {
+		return nil, err
+	}
+	if sealed == nil {
+		return k.begin(ctx, settings)
+	}
+	for i, key := range k.keys {
+		dataKey, err := key.Decrypt(sealed, []byte(dataKeySetting))
+		if err != nil {
+			continue // another key's, or damaged; which of the two can't be told
+		}
+		if i > 0 {
+			if err := k.put(ctx, settings, sealed, dataKey); err != nil {
+				return nil, err
+			}
+		}
+		return newCipher(dataKey)
+	}
+	return nil, refused("the key file %s does not fit the database: its secrets are encrypted under another key; "+
+		"name the key file that was used before", k.path)
+}
+
+// begin gives a new database its data key.
+func (k *Keyring) begin(ctx context.Context, settings Settings) (*Cipher, error) {
+	dataKey := make([]byte, keyBytes)
+	_, _ = rand.Read(dataKey) // never fails, by its contract
+	if err := k.put(ctx, settings, nil, dataKey); err != nil {
+		return nil, err
+	}
+	return newCipher(dataKey)
+}
+
+// put stores the data key encrypted under the primary key.
+func (k *Keyring) put(ctx context.Context, settings Settings, was, dataKey []byte) error {
+	sealed, err := k.keys[0].Encrypt(dataKey, []byte(dataKeySetting))
+	if err != nil {
+		return hub.Errorf(hub.CodeInternal, "encrypt the data key: %w", err)
+	}
+	stored, err := settings.PutSetting(ctx, dataKeySetting, was, sealed)
+	if err == nil && !stored {
+		err = hub.Errorf(hub.CodeInternal, "another process has given the database its data key in the meantime; start again")
+	}
+	return err
+}
+
+func newCipher(dataKey []byte) (*Cipher, error) {
+	key, err := subtle.NewAESGCM(dataKey)
+	if err != nil {
+		return nil, hub.Errorf(hub.CodeInternal, "use the data key: %w", err)
+	}
+	return &Cipher{key}, nil
+}
+
+// Seal encrypts text. Two calls never give the same bytes. binding names the
+// place that the secret belongs to; only Open with the same one decrypts it.
+func (c *Cipher) Seal(text, binding []byte) ([]byte, error) { return c.key.Encrypt(text, binding) }
+
+// Open decrypts what Seal returned for the same binding. Anything else is an
+// error that tells nothing about the secret.
+func (c *Cipher) Open(sealed, binding []byte) ([]byte, error) { return c.key.Decrypt(sealed, binding) }
