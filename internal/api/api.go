@@ -67,8 +67,9 @@ type Options struct {
 	// returns [hub.CodeNotFound]. It may return before the deletion has ended, and
 	// is called again when the client asks again. ctx ends with the request.
 	Uninstall func(ctx context.Context, id hub.ConnectorID) error
-	// Replay reads a rejection's bytes again, stores what they have become
-	// readable as, and resolves the rejection.
+	// Replay reads a rejection again, stores what it has become readable as, and
+	// resolves it. It may ask the service; an error with one of the service's
+	// codes is told to who asked, as the reason.
 	Replay func(ctx context.Context, rejection hub.Rejection) (ReplayResult, error)
 	// Checks are what GET /_healthcheck runs, by name; nil means healthy.
 	Checks map[string]func(ctx context.Context) error

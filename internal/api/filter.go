@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/weirhq/weir/internal/hub"
 )
@@ -20,16 +21,16 @@ const (
 
 // readFilter returns the filter of a list as it came: the body of the GET, as
 // the official client sends it, or else the parameter query.
-func readFilter(w http.ResponseWriter, r *http.Request) (json.RawMessage, error) {
+func readFilter(w http.ResponseWriter, r *http.Request, query string) (json.RawMessage, error) {
 	text, err := readBody(w, r, filterBytesMax)
 	if err != nil {
 		return nil, err
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
-		text = []byte(r.URL.Query().Get("query"))
+		text = []byte(query)
 	}
-	if len(text) > filterBytesMax {
-		return nil, tooLarge(filterBytesMax)
+	if len(text) > filterBytesMax || !utf8.Valid(text) {
+		return nil, invalid("the filter must be valid UTF-8 of at most %d bytes", filterBytesMax)
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil

@@ -45,24 +45,27 @@ type listing struct {
 // readList reads which page of a list is wanted. With a cursor everything else
 // is ignored, the filter included: the cursor holds it.
 func readList(w http.ResponseWriter, r *http.Request, of listing) (listRequest, error) {
-	query := r.URL.Query()
+	req := listRequest{list: of.name + of.scope, params: url.Values{}}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		// A parameter that can't be read would otherwise be passed over, filter and all.
+		return req, invalid("the query of the URL can't be read; escape its values")
+	}
 	if text := query.Get("cursor"); text != "" {
 		return readCursor(text, of)
 	}
-	req := listRequest{list: of.name + of.scope, params: url.Values{}}
 	for _, name := range of.params {
 		if query.Has(name) {
 			req.params.Set(name, query.Get(name))
 		}
 	}
-	var err error
 	if req.Limit, err = parsePageSize(query.Get("pageSize")); err != nil {
 		return req, err
 	}
 	if of.fields == nil {
 		return req, nil
 	}
-	if req.filter, err = readFilter(w, r); err != nil {
+	if req.filter, err = readFilter(w, r, query.Get("query")); err != nil {
 		return req, err
 	}
 	req.Filter, err = parseFilter(req.filter, of.fields)

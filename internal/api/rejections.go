@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"unicode/utf8"
@@ -119,7 +121,7 @@ func (a *api) replayRejection(w http.ResponseWriter, r *http.Request) error {
 	}
 	result := ReplayResult{Resolved: true}
 	if rejection.ResolvedAt.IsZero() {
-		if result, err = a.Replay(r.Context(), rejection); err != nil {
+		if result, err = a.replay(r.Context(), rejection); err != nil {
 			return err
 		}
 		if rejection, err = a.Store.Rejection(r.Context(), rejection.ID); err != nil {
@@ -129,6 +131,23 @@ func (a *api) replayRejection(w http.ResponseWriter, r *http.Request) error {
 	return writeData(w, http.StatusOK, replayForm{
 		Resolved: result.Resolved, Reason: optionalText(result.Reason), Rejection: detailRejection(&rejection),
 	})
+}
+
+// replay makes an answer of what went wrong at the service: the operator who
+// asked is the one who can do something about it.
+func (a *api) replay(ctx context.Context, rejection hub.Rejection) (ReplayResult, error) {
+	result, err := a.Replay(ctx, rejection)
+	var e *hub.Error
+	if err == nil || !errors.As(err, &e) {
+		return result, err
+	}
+	switch e.Code {
+	case hub.CodeUnreachable, hub.CodeTimeout, hub.CodeKeyRefused, hub.CodeRateLimited, hub.CodeServiceRefused,
+		hub.CodeServiceFailed, hub.CodeRedirected, hub.CodeUnreadable, hub.CodeTooLarge, hub.CodeIncomplete:
+		return ReplayResult{Reason: e.Message}, nil
+	default:
+		return result, err
+	}
 }
 
 // rejectionInPath returns the rejection that the path names. Its number counts
