@@ -3,6 +3,9 @@ package keyring
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 
@@ -24,6 +27,27 @@ type Settings interface {
 
 // A Cipher encrypts the secrets of one database with its data key.
 type Cipher struct{ key *subtle.AESGCM }
+
+// Open returns the cipher of a database under the key file at path. Where
+// neither the file nor a data key is there yet, it makes both, and reports that
+// it created the file. A database that has a data key needs the file that it
+// was made under: a missing one is an error, and no other takes its place.
+func Open(ctx context.Context, path string, settings Settings) (c *Cipher, created bool, err error) {
+	sealed, err := settings.Setting(ctx, dataKeySetting)
+	if err != nil {
+		return nil, false, err
+	}
+	ring, err := Load(path)
+	if _, missing := os.Lstat(path); errors.Is(missing, fs.ErrNotExist) && sealed == nil {
+		ring, err = Create(path)
+		created = true
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	c, err = ring.Cipher(ctx, settings)
+	return c, created, err
+}
 
 // Cipher returns the cipher of a database, which gets its data key the first
 // time. A data key that is not encrypted under the key file's first key is
@@ -91,3 +115,10 @@ func (c *Cipher) Seal(text, binding []byte) ([]byte, error) { return c.key.Encry
 // Open decrypts what Seal returned for the same binding. Anything else is an
 // error that tells nothing about the secret.
 func (c *Cipher) Open(sealed, binding []byte) ([]byte, error) { return c.key.Decrypt(sealed, binding) }
+
+// InUse reports whether a database has a data key, and so needs the key file
+// that it was encrypted under.
+func InUse(ctx context.Context, settings Settings) (bool, error) {
+	dataKey, err := settings.Setting(ctx, dataKeySetting)
+	return dataKey != nil, err
+}

@@ -8,7 +8,7 @@
 // It does not guard the key file, beyond refusing one that others can read, and
 // it can't bring back secrets whose key file is lost.
 //
-// Start with [Create] or [Load], then [Keyring.Cipher].
+// Start with [Open], which does all that a start of the program needs.
 package keyring
 
 import (

@@ -65,6 +65,35 @@ func TestASecretComesBackAfterARestart(t *testing.T) {
 	}
 }
 
+func TestOpenMakesAKeyFileForANewDatabaseAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "weir.key")
+	database := settings{}
+	c, created, err := keyring.Open(t.Context(), path, database)
+	if err != nil || !created {
+		t.Fatalf("first start: created %v, %v", created, err)
+	}
+	sealed, err := c.Seal([]byte("secret"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, created, err = keyring.Open(t.Context(), path, database)
+	if err != nil || created {
+		t.Fatalf("second start: created %v, %v", created, err)
+	}
+	if text, err := c.Open(sealed, nil); err != nil || string(text) != "secret" {
+		t.Errorf("Open = %q, %v", text, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = keyring.Open(t.Context(), path, database); err == nil || !strings.HasPrefix(err.Error(), "there is no key file ") {
+		t.Errorf("start without the key file: %v", err)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("a new key file took the place of the missing one")
+	}
+}
+
 func TestASecretIsBoundToItsPlace(t *testing.T) {
 	_, ring := create(t)
 	c := cipherOf(t, ring, settings{})
