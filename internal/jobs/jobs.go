@@ -26,12 +26,12 @@ import (
 )
 
 const (
-	// fetchEvery bounds how late a job that was scheduled for a time begins; each
-	// queue asks the database that often.
-	fetchEvery = time.Second
-	// fetchEveryMany holds when there are more queues than manyQueues.
-	fetchEveryMany = 5 * time.Second
-	manyQueues     = 50
+	// fetchMin and fetchMax bound how often a queue asks the database for jobs,
+	// and so how late a job begins that was scheduled for a time. The more queues
+	// there are the less often each asks, fetchShare later for each.
+	fetchMin   = 250 * time.Millisecond
+	fetchMax   = 5 * time.Second
+	fetchShare = 25 * time.Millisecond
 	// workersPerConnector lets all streams of a connector be read at once.
 	workersPerConnector = 8
 	// jobTimeout is far beyond what a poll takes: it gives up its place by itself.
@@ -118,19 +118,11 @@ func New(ctx context.Context, options Options) (*Engine, error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &pollWorker{engine: e})
 	river.AddWorker(workers, &sweepWorker{engine: e})
-	connectors, err := options.Connectors(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list connectors for the job engine: %w", err)
-	}
-	every := fetchEvery
-	if len(connectors) > manyQueues {
-		every = fetchEveryMany
-	}
 	e.client, err = river.NewClient(driver, &river.Config{
 		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 1}},
 		Workers:                     workers,
 		Logger:                      quiet,
-		FetchPollInterval:           every,
+		FetchPollInterval:           fetchMax,
 		JobTimeout:                  jobTimeout,
 		RescueStuckJobsAfter:        rescueAfter,
 		CompletedJobRetentionPeriod: keepDone,
@@ -182,7 +174,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.done = make(chan struct{})
-	e.sync(ctx)
+	e.Sync(ctx)
 	go e.keepSync(ctx)
 	return nil
 }
@@ -213,13 +205,15 @@ func (e *Engine) keepSync(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			e.sync(ctx)
+			e.Sync(ctx)
 		}
 	}
 }
 
-// sync adds a queue for each new connector and removes those of connectors that are gone.
-func (e *Engine) sync(ctx context.Context) {
+// Sync adds a queue for each new connector and removes those of connectors that
+// are gone. The engine does so every second by itself; who installs a connector
+// may ask for it at once.
+func (e *Engine) Sync(ctx context.Context) {
 	connectors, err := e.options.Connectors(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -235,7 +229,11 @@ func (e *Engine) sync(ctx context.Context) {
 		if e.queues[id] {
 			continue
 		}
-		if err := e.client.Queues().Add(queueOf(id), river.QueueConfig{MaxWorkers: workersPerConnector}); err != nil {
+		queue := river.QueueConfig{
+			MaxWorkers:        workersPerConnector,
+			FetchPollInterval: min(max(fetchMin, time.Duration(len(connectors))*fetchShare), fetchMax),
+		}
+		if err := e.client.Queues().Add(queueOf(id), queue); err != nil {
 			e.options.Logger.Error("can't add a queue", "connector", id.Reference, "error", err)
 			continue
 		}

@@ -1,0 +1,324 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/weirhq/weir/internal/api"
+	"github.com/weirhq/weir/internal/connector"
+	"github.com/weirhq/weir/internal/hub"
+	"github.com/weirhq/weir/internal/jobs"
+	"github.com/weirhq/weir/internal/keyring"
+	"github.com/weirhq/weir/internal/poll"
+	"github.com/weirhq/weir/internal/store"
+	"github.com/weirhq/weir/internal/store/sqlite"
+)
+
+const (
+	// stopTimeout is how long polls under way may take to end on a stop.
+	stopTimeout = 8 * time.Second
+	// sweepOverdue is how long a stream may be due before the sweep steps in.
+	sweepOverdue = 2 * time.Minute
+	// connectorsPage is how many connectors are listed at a time.
+	connectorsPage = 100
+)
+
+// nodeOptions are the settings of one payments core.
+type nodeOptions struct {
+	// Database is the path of the SQLite file.
+	Database string
+	// KeyFile holds the encryption key; empty means a file beside the database.
+	KeyFile string
+	// Listen is the address of the API.
+	Listen string
+	// APIKeys open the API; none: whoever reaches it.
+	APIKeys []hub.Secret
+	// PollingPeriod stands where a connector names none, PollingPeriodMin is the
+	// shortest that one may name.
+	PollingPeriod, PollingPeriodMin time.Duration
+	// Stack is part of the identifiers of tasks.
+	Stack string
+	// Tiers are the re-reads behind the watermark; zero: the usual ones.
+	Tiers  connector.Tiers
+	Logger *slog.Logger
+}
+
+// A node is the payments core in one process: the store, the job engine that
+// polls, and the API.
+type node struct {
+	options  nodeOptions
+	db       *sqlite.DB
+	pool     *sql.DB
+	store    *store.Store
+	clients  *connector.Clients
+	engine   *jobs.Engine
+	server   *http.Server
+	listener net.Listener
+	// keyCreated is the path of a key file that did not exist before.
+	keyCreated string
+}
+
+// openNode puts a core together. It polls and answers nothing before run.
+func openNode(ctx context.Context, options nodeOptions) (n *node, err error) {
+	n = &node{options: options, clients: connector.NewClients(connector.Options{Version: version, Tiers: options.Tiers})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.close())
+		}
+	}()
+	// The port first: it is what most often is not to be had.
+	var listen net.ListenConfig
+	if n.listener, err = listen.Listen(ctx, "tcp", options.Listen); err != nil {
+		return n, fmt.Errorf("listen for the API at %s: %w. Choose another address with --listen", options.Listen, err)
+	}
+	n.db, err = sqlite.Open(ctx, options.Database, sqlite.Options{Enqueue: func(ctx context.Context, tx *sql.Tx, job store.Job) error {
+		return n.engine.Enqueue(ctx, tx, job)
+	}})
+	if err != nil {
+		return n, err
+	}
+	if err := n.openStore(ctx); err != nil {
+		return n, err
+	}
+	if n.pool, err = n.db.OpenPool(); err != nil {
+		return n, err
+	}
+	poller := &poll.Poller{
+		Store:      n.store,
+		Dial:       func(c hub.Connector) poll.Service { return n.clients.For(c) },
+		RetryAfter: connector.RetryAfter,
+		Logger:     options.Logger,
+	}
+	n.engine, err = jobs.New(ctx, jobs.Options{
+		Pool:       n.pool,
+		Poll:       poller.Once,
+		Connectors: n.connectors,
+		Sweep: func(ctx context.Context) error {
+			_, err := n.store.SweepStreams(ctx, sweepOverdue)
+			return err
+		},
+		Logger: options.Logger,
+	})
+	if err != nil {
+		return n, err
+	}
+	n.server = &http.Server{Handler: n.api(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(options.Logger.Handler(), slog.LevelWarn)}
+	return n, nil
+}
+
+// openStore opens the store with its encryption key. A key file that nobody has
+// named is made beside a new database.
+func (n *node) openStore(ctx context.Context) error {
+	path, open := n.options.KeyFile, keyring.Load
+	if path == "" {
+		path = strings.TrimSuffix(n.options.Database, filepath.Ext(n.options.Database)) + ".key"
+		inUse, err := keyring.InUse(ctx, n.db)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !inUse {
+			open = keyring.Create
+			n.keyCreated = path
+		}
+	}
+	keys, err := open(path)
+	if err != nil {
+		return err
+	}
+	cipher, err := keys.Cipher(ctx, n.db)
+	if err != nil {
+		return err
+	}
+	n.store = store.New(n.db, cipher)
+	return nil
+}
+
+func (n *node) api() http.Handler {
+	return api.New(api.Options{
+		Store:                wakeful{n.store, n.engine},
+		Uninstall:            n.uninstall,
+		Replay:               n.replay,
+		Checks:               map[string]func(context.Context) error{"store": n.check},
+		Version:              version,
+		Stack:                n.options.Stack,
+		PollingPeriodDefault: n.options.PollingPeriod,
+		PollingPeriodMinimum: n.options.PollingPeriodMin,
+		APIKeys:              n.options.APIKeys,
+		LocalOnly:            len(n.options.APIKeys) == 0,
+		Logger:               n.options.Logger,
+	})
+}
+
+// url is where the API answers.
+func (n *node) url() string { return "http://" + n.listener.Addr().String() }
+
+// run polls and answers until ctx ends, and then stops within stopTimeout.
+func (n *node) run(ctx context.Context) error {
+	if err := n.store.Reschedule(ctx, time.Now()); err != nil {
+		return fmt.Errorf("schedule the streams: %w", err)
+	}
+	if err := n.engine.Start(ctx); err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- n.server.Serve(n.listener) }()
+	go n.finishUninstalls(ctx)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-served:
+		err = fmt.Errorf("serve the API: %w", err)
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	return errors.Join(err, n.server.Shutdown(stopping), n.engine.Stop(stopping))
+}
+
+// close gives back what openNode took. It may be called after a failed open.
+func (n *node) close() error {
+	var errs []error
+	if n.listener != nil {
+		if err := n.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if n.pool != nil {
+		errs = append(errs, n.pool.Close())
+	}
+	if n.db != nil {
+		errs = append(errs, n.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// wakeful is the store for those who install connectors: they need not wait
+// until the job engine notices.
+type wakeful struct {
+	*store.Store
+	engine *jobs.Engine
+}
+
+// InstallConnector stores a connector and has its streams polled at once.
+func (w wakeful) InstallConnector(ctx context.Context, c hub.Connector) error {
+	err := w.Store.InstallConnector(ctx, c)
+	if err == nil {
+		w.engine.Sync(ctx)
+	}
+	return err
+}
+
+// connectors lists the identifiers of all connectors.
+func (n *node) connectors(ctx context.Context) ([]hub.ConnectorID, error) {
+	var ids []hub.ConnectorID
+	query := hub.ListQuery{Limit: connectorsPage}
+	for {
+		page, err := n.store.Connectors(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page.Items {
+			ids = append(ids, page.Items[i].ID)
+		}
+		if !page.HasMore {
+			return ids, nil
+		}
+		query.At = page.Last
+	}
+}
+
+func (n *node) check(ctx context.Context) error {
+	_, err := n.store.LastSequence(ctx)
+	return err
+}
+
+// uninstall makes a connector vanish at once; its data is removed behind the answer.
+func (n *node) uninstall(ctx context.Context, id hub.ConnectorID) error {
+	if _, err := n.store.Connector(ctx, id); err != nil {
+		return err
+	}
+	return n.store.UninstallConnector(ctx, id)
+}
+
+// finishUninstalls removes what a stop kept an earlier process from removing.
+func (n *node) finishUninstalls(ctx context.Context) {
+	if err := n.store.FinishUninstalls(ctx); err != nil && ctx.Err() == nil {
+		n.options.Logger.Error("can't remove the data of an uninstalled connector", "error", err)
+	}
+}
+
+// replay reads a quarantined record again: first its bytes, which a newer Weir
+// may understand, then the service, which may have mended it.
+func (n *node) replay(ctx context.Context, rejection hub.Rejection) (api.ReplayResult, error) {
+	c, err := n.store.Connector(ctx, rejection.Stream.Connector)
+	if err != nil {
+		return api.ReplayResult{}, err
+	}
+	stream, err := n.store.Stream(ctx, rejection.Stream)
+	if err != nil {
+		return api.ReplayResult{}, err
+	}
+	client := n.clients.For(c)
+	batch, err := client.Translate(rejection.Stream, rejection.Raw)
+	if err != nil {
+		return api.ReplayResult{}, err
+	}
+	if len(batch.Rejected) == 0 {
+		batch.Read, batch.Next = stream.Cursor, stream.Cursor
+		if _, err := n.store.Apply(ctx, batch); err != nil {
+			return api.ReplayResult{}, err
+		}
+		return n.resolved(ctx, rejection.ID, "")
+	}
+	if rejection.StampedAt.IsZero() {
+		return n.resolved(ctx, rejection.ID, batch.Rejected[0].Reason)
+	}
+	if err := client.Reread(ctx, stream, rejection.StampedAt, &direct{store: n.store, cursor: stream.Cursor}); err != nil {
+		return api.ReplayResult{}, err
+	}
+	return n.resolved(ctx, rejection.ID, batch.Rejected[0].Reason)
+}
+
+// resolved reports what has become of a rejection.
+func (n *node) resolved(ctx context.Context, id int64, reason string) (api.ReplayResult, error) {
+	rejection, err := n.store.Rejection(ctx, id)
+	if err != nil || !rejection.ResolvedAt.IsZero() {
+		return api.ReplayResult{Resolved: true}, err
+	}
+	return api.ReplayResult{Reason: reason}, nil
+}
+
+// direct is a sink that stores each batch at once and leaves the cursor where it is.
+type direct struct {
+	store  *store.Store
+	cursor hub.Cursor
+	stored int
+}
+
+// Put implements hub.Sink.
+func (d *direct) Put(ctx context.Context, batch hub.Batch) error {
+	batch.Read = d.cursor
+	batch.Next = d.cursor
+	applied, err := d.store.Apply(ctx, batch)
+	if err == nil {
+		d.cursor = applied.Cursor
+		d.stored += applied.Stored
+	}
+	return err
+}
+
+// Settle implements hub.Sink.
+func (d *direct) Settle(context.Context) (int, error) {
+	stored := d.stored
+	d.stored = 0
+	return stored, nil
+}
