@@ -152,7 +152,7 @@ func TestTheUnionOfAllPagesIsTheWholeListWhateverThePageSize(t *testing.T) {
 			}
 		}
 	}
-	if strings.Contains(log.String(), "WARN") {
+	if strings.Contains(log.String(), "level=WARN") {
 		t.Error(log)
 	}
 }
