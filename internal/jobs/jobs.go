@@ -149,9 +149,13 @@ var active = []rivertype.JobState{
 // for the same turn that has not ended stays the only one.
 func (e *Engine) Enqueue(ctx context.Context, tx *sql.Tx, job store.Job) error {
 	id := job.Stream.Connector
+	due := job.DueAt
+	if !due.After(time.Now()) {
+		due = time.Time{} // River lets every job with a time wait for its scheduler
+	}
 	_, err := e.client.InsertTx(ctx, tx, PollArgs{id.Provider, id.Reference, job.Stream.Resource, job.Turn}, &river.InsertOpts{
 		Queue:       queueOf(id),
-		ScheduledAt: job.DueAt,
+		ScheduledAt: due,
 		UniqueOpts:  river.UniqueOpts{ByArgs: true, ByState: active},
 	})
 	if err != nil {
