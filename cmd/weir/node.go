@@ -5,11 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -116,28 +114,19 @@ func openNode(ctx context.Context, options nodeOptions) (n *node, err error) {
 	return n, nil
 }
 
-// openStore opens the store with its encryption key. A key file that nobody has
-// named is made beside a new database.
+// openStore opens the store with its encryption key. A new database whose key
+// file is not there yet gets one.
 func (n *node) openStore(ctx context.Context) error {
-	path, open := n.options.KeyFile, keyring.Load
+	path := n.options.KeyFile
 	if path == "" {
 		path = strings.TrimSuffix(n.options.Database, filepath.Ext(n.options.Database)) + ".key"
-		inUse, err := keyring.InUse(ctx, n.db)
-		if err != nil {
-			return err
-		}
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !inUse {
-			open = keyring.Create
-			n.keyCreated = path
-		}
 	}
-	keys, err := open(path)
+	cipher, created, err := keyring.Open(ctx, path, n.db)
 	if err != nil {
 		return err
 	}
-	cipher, err := keys.Cipher(ctx, n.db)
-	if err != nil {
-		return err
+	if created {
+		n.keyCreated = path
 	}
 	n.store = store.New(n.db, cipher)
 	return nil

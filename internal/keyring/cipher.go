@@ -115,10 +115,3 @@ func (c *Cipher) Seal(text, binding []byte) ([]byte, error) { return c.key.Encry
 // Open decrypts what Seal returned for the same binding. Anything else is an
 // error that tells nothing about the secret.
 func (c *Cipher) Open(sealed, binding []byte) ([]byte, error) { return c.key.Decrypt(sealed, binding) }
-
-// InUse reports whether a database has a data key, and so needs the key file
-// that it was encrypted under.
-func InUse(ctx context.Context, settings Settings) (bool, error) {
-	dataKey, err := settings.Setting(ctx, dataKeySetting)
-	return dataKey != nil, err
-}
