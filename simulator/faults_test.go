@@ -81,8 +81,8 @@ func TestLateRowsAppearBehindNewerOnes(t *testing.T) {
 	var newest time.Time
 	known := map[string]bool{}
 	latest := time.Duration(0)
-	for range 800 {
-		psp.Step(1)
+	for range 500 {
+		psp.Step(2)
 		for _, m := range psp.Transactions() {
 			version := m.ID + string(m.Status)
 			if !known[version] && m.UpdatedAt.Before(newest) {

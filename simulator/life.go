@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"container/heap"
+	"context"
 	"slices"
 	"time"
 )
@@ -138,6 +139,28 @@ func (p *PSP) advance(to instant) int {
 		p.clock = max(p.clock, to)
 	}
 	return played
+}
+
+// Live plays so many events a second until ctx ends or life is settled. Where
+// life lies behind Now it runs faster than time does, days in a minute, and when
+// it has caught up it goes on as time does.
+func (p *PSP) Live(ctx context.Context, perSecond int) {
+	ticker := time.NewTicker(time.Second / time.Duration(max(perSecond, 1)))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			p.Step(1)
+		}
+		p.mu.RLock()
+		over := p.over
+		p.mu.RUnlock()
+		if over {
+			return
+		}
+	}
 }
 
 // Settle ends life: no more events, and no more rows that move while they are

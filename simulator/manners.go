@@ -55,6 +55,8 @@ func bent[P any](
 			after = middle - 1
 		}
 	}
+	q.Page = before + 1
+	request, _ = m.request(resource, q, m.latest(resource, q))
 	request.Skip = before * step
 	return ask(ctx, request)
 }
@@ -111,13 +113,23 @@ func (m *manners) times(ctx context.Context, resource string, q wire.ListQuery) 
 	if len(m.served) >= servedMax {
 		clear(m.served)
 	}
-	key := resource + "?" + q.Encode()
+	key := pageKey(resource, q)
 	times := m.served[key]
 	if !isSpoiled(ctx) {
 		m.served[key]++
 	}
 	return times
 }
+
+// latest is what times said when the page was served last, so that the page
+// can be made once more as it was then.
+func (m *manners) latest(resource string, q wire.ListQuery) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return max(m.served[pageKey(resource, q)]-1, 0)
+}
+
+func pageKey(resource string, q wire.ListQuery) string { return resource + "?" + q.Encode() }
 
 // chance is drawn for the page, and is the same every time.
 func (m *manners) chance(resource string, q wire.ListQuery) uint64 {

@@ -179,6 +179,10 @@ func mix(seed uint64, text string) uint64 {
 	for _, c := range []byte(text) {
 		h = (h ^ uint64(c)) * 1099511628211
 	}
+	return finish(h)
+}
+
+func finish(h uint64) uint64 {
 	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
 	h = (h ^ h>>27) * 0x94d049bb133111eb
 	return h ^ h>>31

@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/weirhq/weir/wire"
@@ -60,7 +61,7 @@ func TestHoldingsAreTheSumOfMovementsAtEveryStep(t *testing.T) {
 		})
 		for step := range 2000 {
 			psp.Step(1)
-			if step%10 == 0 || step > 1900 {
+			if step%29 == 0 || step > 1980 {
 				checkSums(t, psp)
 			}
 			if t.Failed() {
@@ -161,8 +162,8 @@ func TestNoMoreGoesBackThanCameIn(t *testing.T) {
 func TestOnAnHonestPSPEveryStampIsItsOwnAndEveryChangeMovesIt(t *testing.T) {
 	psp := newPSP(t, func(o *Options) { o.Transactions = 0 })
 	last := map[string]wire.Transaction{}
-	for range 300 {
-		psp.Step(10)
+	for range 150 {
+		psp.Step(20)
 		seen := map[time.Time]bool{}
 		for _, m := range psp.Transactions() {
 			if seen[m.UpdatedAt] {
@@ -267,4 +268,33 @@ func TestAfterSettlingNothingMoves(t *testing.T) {
 	if again := digests(psp); again[Transactions] != after[Transactions] {
 		t.Error("something moved")
 	}
+}
+
+func TestLifeGoesOnUntilItIsSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		psp := newPSP(t, func(o *Options) { o.Transactions, o.Now = 100, time.Now })
+		clock := psp.Clock()
+		done := make(chan struct{})
+		go func() {
+			psp.Live(t.Context(), 10)
+			close(done)
+		}()
+		time.Sleep(30 * time.Second)
+		if lived := psp.Clock().Sub(clock); lived < 12*time.Hour {
+			t.Errorf("in half a minute the PSP has lived %s", lived)
+		}
+		psp.Settle()
+		<-done
+	})
+}
+
+func TestABookedRowStandsWhereItIsPut(t *testing.T) {
+	psp := newPSP(t, func(o *Options) { o.Transactions = 10 })
+	at := psp.Clock().Add(-5 * time.Second)
+	id := psp.Book(at)
+	all := psp.Transactions()
+	if m := all[len(all)-1]; m.ID != id || !m.UpdatedAt.Equal(at) || !m.CreatedAt.Equal(at) {
+		t.Errorf("%+v is not %s at %s", m, id, at)
+	}
+	checkSums(t, psp)
 }

@@ -1,6 +1,9 @@
 package simulator
 
-import "math/big"
+import (
+	"math/big"
+	"time"
+)
 
 // The waits, in intervals: settling takes hours where movements come every few
 // minutes, a return takes a day, a dispute longer.
@@ -58,6 +61,18 @@ func (p *PSP) beginOdd(at instant) bool {
 		return false
 	}
 	return true
+}
+
+// Book puts a settled deposit into the books, stamped as if it had been created
+// and changed at the instant given, whatever the clock says, and returns its
+// identifier. It is for tests that want a row just there. The PSP must have an
+// account.
+func (p *PSP) Book(at time.Time) (id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.newDeposit(instantOf(at))
+	m.state = settled
+	return movementID(p.book(m))
 }
 
 // newDeposit is money that comes in, in no state yet.
