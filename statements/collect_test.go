@@ -164,11 +164,11 @@ func wantFileError(t *testing.T, err error, line int, parts ...string) {
 }
 
 // testdata is the content of one of the project's own files.
-func testdata(t testing.TB, name string) string {
-	t.Helper()
+func testdata(tb testing.TB, name string) string {
+	tb.Helper()
 	content, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(content)
 }

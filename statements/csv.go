@@ -425,8 +425,10 @@ func openRecords(r io.Reader, m *Mapping) (*recordReader, error) {
 		_, _ = rows.r.Discard(len(mark))
 	}
 	for range m.Skip {
-		if _, err := rows.physicalLine(); err != nil {
+		if _, err := rows.physicalLine(); errors.Is(err, io.EOF) {
 			break // the row that is missing then is the error to tell
+		} else if err != nil {
+			return nil, err
 		}
 	}
 	return rows, nil

@@ -6,11 +6,11 @@ import (
 )
 
 // mapping reads one of the project's own mapping files.
-func mapping(t testing.TB, name string) *Mapping {
-	t.Helper()
-	m, err := ParseMapping(name, []byte(testdata(t, name)))
+func mapping(tb testing.TB, name string) *Mapping {
+	tb.Helper()
+	m, err := ParseMapping(name, []byte(testdata(tb, name)))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return m
 }

@@ -5,8 +5,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
-	"strings"
 )
 
 // Options is what a reader can't know from the file.
@@ -102,7 +102,7 @@ func looksLikeSWIFT(head []byte) bool {
 			return true
 		}
 		tag, _, ok := cutTag(line)
-		if ok && strings.Contains(" 20 25 25P 28 28C 60F 60M 61 ", " "+tag+" ") {
+		if ok && slices.Contains([]string{"20", "25", "25P", "28", "28C", "60F", "60M", "61"}, tag) {
 			return true
 		}
 		if lines++; lines == linesMax {

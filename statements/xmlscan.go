@@ -415,7 +415,8 @@ func (s *xmlScanner) unescape(raw []byte) ([]byte, error) {
 		raw = raw[end+1:]
 		i = bytes.IndexByte(raw, '&')
 	}
-	s.decoded = append(out, raw...)
+	out = append(out, raw...)
+	s.decoded = out
 	return s.decoded, checkCharacters(s.decoded)
 }
 

@@ -52,7 +52,7 @@ func (t *xmlTree) intern(name []byte) string {
 
 // add appends an element below parent, which may be 0.
 func (t *xmlTree) add(parent element, s *xmlScanner) element {
-	n := element(len(t.nodes))
+	n := element(len(t.nodes)) //nolint:gosec // the nodes of one entry are bounded far below 2³¹
 	node := xmlNode{name: t.intern(s.name), line: s.tokenLine}
 	for _, a := range s.attributes {
 		if string(a.name) == "Ccy" && len(a.prefix) == 0 {
