@@ -62,7 +62,7 @@ func Create(path string) (*Keyring, error) {
 	if err != nil {
 		return nil, refused("can't create the key file %s: %w; choose a folder that exists and can be written", path, err)
 	}
-	_, err = io.WriteString(file, header+FormatKey(key)+"\n")
+	_, err = file.WriteString(header + FormatKey(key) + "\n")
 	if err == nil {
 		err = file.Sync()
 	}

@@ -1,0 +1,136 @@
+package sqlite
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weirhq/weir/internal/hub"
+)
+
+// columns are what the filter of a list may use, by the names of its fields. An
+// empty name means that the list has no such field. Every list joins connector as c.
+type columns struct {
+	account  string // the alias of the table account
+	payment  string // the alias of the table payment
+	metadata string
+	text     map[hub.TextField]string
+	amount   map[hub.AmountField]string
+}
+
+// compile makes a condition out of a filter. What the list has no column for is
+// an error, and never left out.
+func (c columns) compile(filter hub.Filter) (string, []any, error) {
+	switch f := filter.(type) {
+	case hub.And:
+		return c.join(f, " AND ", "1")
+	case hub.Or:
+		return c.join(f, " OR ", "0")
+	case hub.Not:
+		part, args, err := c.compile(f.Filter)
+		return "NOT " + part, args, err
+	case hub.OfConnector:
+		return "(c.provider = ? AND c.reference = ?)", []any{f.ID.Provider, f.ID.Reference}, nil
+	case hub.IsAccount:
+		if c.account == "" {
+			break
+		}
+		return c.ofConnector(f.ID.Connector, c.account+".reference = ? AND "+c.account+".id_type = ?", f.ID.Reference, string(f.ID.Type))
+	case hub.IsPayment:
+		if c.payment == "" {
+			break
+		}
+		return c.ofConnector(f.ID.Connector, c.payment+".reference = ? AND ? IN ("+c.payment+".id_type, "+c.payment+".type)",
+			f.ID.Reference, string(f.ID.Type))
+	case hub.CompareText:
+		if column := c.text[f.Field]; column != "" {
+			return "(" + column + " " + string(f.Operator) + " ?)", []any{f.Text}, operator(f.Operator)
+		}
+	case hub.CompareAmount:
+		if column := c.amount[f.Field]; column != "" {
+			return compareAmount(column, f.Operator, f.Amount)
+		}
+	case hub.HasMetadata:
+		if c.metadata != "" {
+			return "EXISTS (SELECT 1 FROM json_each(" + c.metadata + ") AS m WHERE m.key = ? AND m.value = ?)", []any{f.Key, f.Value}, nil
+		}
+	}
+	return "", nil, hub.Errorf(hub.CodeInvalid, "this list can't be filtered by %s", describe(filter))
+}
+
+func (c columns) join(parts []hub.Filter, with, empty string) (string, []any, error) {
+	if len(parts) == 0 {
+		return empty, nil, nil
+	}
+	var texts []string
+	var all []any
+	for _, part := range parts {
+		text, args, err := c.compile(part)
+		if err != nil {
+			return "", nil, err
+		}
+		texts = append(texts, text)
+		all = append(all, args...)
+	}
+	return "(" + strings.Join(texts, with) + ")", all, nil
+}
+
+func (c columns) ofConnector(id hub.ConnectorID, condition string, args ...any) (string, []any, error) {
+	return "(c.provider = ? AND c.reference = ? AND " + condition + ")", append([]any{id.Provider, id.Reference}, args...), nil
+}
+
+// compareAmount compares amounts that are texts of any length: of two numbers
+// of one sign, the longer text is further from zero, and of equal length the
+// order is that of the digits.
+func compareAmount(column string, op hub.Operator, amount hub.Amount) (string, []any, error) {
+	text := amount.String()
+	if op == hub.Equal {
+		return "(" + column + " = ?)", []any{text}, nil
+	}
+	negative := "substr(" + column + ", 1, 1) = '-'"
+	shorter := "(length(" + column + ") < ? OR length(" + column + ") = ? AND " + column + " < ?)"
+	length := int64(len(text))
+	less, args := "("+negative+" OR "+shorter+")", []any{length, length, text}
+	if amount.Int().Sign() < 0 {
+		longer := "(length(" + column + ") > ? OR length(" + column + ") = ? AND " + column + " > ?)"
+		less = "(" + negative + " AND " + longer + ")"
+	}
+	equal := column + " = ?"
+	switch op {
+	case hub.Less:
+		return less, args, nil
+	case hub.LessOrEqual:
+		return "(" + less + " OR " + equal + ")", append(args, text), nil
+	case hub.Greater:
+		return "NOT (" + less + " OR " + equal + ")", append(args, text), nil
+	case hub.GreaterOrEqual:
+		return "NOT " + less, args, nil
+	default:
+		return "", nil, operator(op)
+	}
+}
+
+// operator refuses what is no operator, because operators become part of SQL.
+func operator(op hub.Operator) error {
+	switch op {
+	case hub.Equal, hub.Less, hub.LessOrEqual, hub.Greater, hub.GreaterOrEqual:
+		return nil
+	}
+	return hub.Errorf(hub.CodeInvalid, "there is no operator %q", op)
+}
+
+func describe(filter hub.Filter) string {
+	switch f := filter.(type) {
+	case hub.CompareText:
+		return "the field " + string(f.Field)
+	case hub.CompareAmount:
+		return "the field " + string(f.Field)
+	case hub.HasMetadata:
+		return "metadata"
+	case hub.IsAccount:
+		return "an account"
+	case hub.IsPayment:
+		return "a payment"
+	default:
+		return fmt.Sprintf("%T", filter)
+	}
+}

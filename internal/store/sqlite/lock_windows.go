@@ -1,0 +1,28 @@
+package sqlite
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// lockFile takes the lock beside the database. The operating system lets go of
+// it when the process ends, however it ends, so no lock is ever left behind;
+// the empty file is.
+func lockFile(path string) (*fileLock, error) {
+	file, err := os.OpenFile(path+lockSuffix, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, refused("can't create the lock of the database %s: %w; give this user the right to write the folder", path, err)
+	}
+	const exclusively, wholeFile = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY, 1
+	err = windows.LockFileEx(windows.Handle(file.Fd()), exclusively, 0, wholeFile, 0, new(windows.Overlapped))
+	if err == nil {
+		return &fileLock{file}, nil
+	}
+	_ = file.Close()
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
+		return nil, inUse(path)
+	}
+	return nil, refused("can't lock the database %s: %w; the file system must support locks", path, err)
+}
