@@ -16,6 +16,7 @@ const (
 	Late
 	Moving
 	Future
+	FrozenStamps
 	// The faults of single records.
 	Poison
 	Flawed
@@ -59,8 +60,9 @@ var faultTable = [faultCount]FaultInfo{
 	{Late, "late", "Some records and changes become visible long after their stamp, behind newer ones.", true},
 	{Moving, "moving", "Old transactions change between two page requests, so that all offsets behind them shift.", true},
 	{Future, "future", "Some records are dated 2099.", true},
+	{FrozenStamps, "frozen-stamps", "Some changes do not move the stamp, so only a reader who looks at a record again sees them.", false},
 	{Poison, "poison", "Some records can't be read: bad amounts, ids, dates, currencies or metadata, or no object at all.", true},
-	{Flawed, "flawed", "Some records repeat a key, hold text that is not UTF-8, or have fields that nobody knows.", true},
+	{Flawed, "flawed", "Some records repeat a key, hold text that is not UTF-8, or have fields and words that the contract does not know.", true},
 	{ShortPages, "short-pages", "Pages hold at most 50 rows whatever was asked for, and the next page goes on where they end.", true},
 	{GappedPages, "gapped-pages", "Pages hold at most 50 rows whatever was asked for, and the next page goes on where a page of the size asked for would have ended.", true},
 	{PageSizeIgnored, "page-size-ignored", "Pages have 130 rows whatever size was asked for.", true},

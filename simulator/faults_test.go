@@ -229,7 +229,7 @@ func TestFlawedRecordsCanBeReadAllTheSame(t *testing.T) {
 			}
 		}
 	}
-	if flawed < 10 {
+	if flawed < 20 {
 		t.Errorf("%d records have flaws", flawed)
 	}
 	if got, want := DigestOf(byID(t, walk(t, server, Transactions, 1000))), DigestOf(psp.Records(Transactions)); got != want {
@@ -535,4 +535,23 @@ func TestAPSPThatCanNotBeIsRefused(t *testing.T) {
 	if psp, err := New(Options{}); err != nil || psp.Len() != 0 {
 		t.Errorf("an empty PSP is refused: %v", errors.Join(err))
 	}
+}
+
+func TestFrozenStampsHideAChangeFromWhoeverAsksForWhatIsNew(t *testing.T) {
+	psp := newPSP(t, func(o *Options) { o.Transactions, o.Faults = 500, FaultsOf(FrozenStamps) })
+	frozen := 0
+	before := map[string]wire.Transaction{}
+	for range 300 {
+		psp.Step(5)
+		for _, m := range psp.Transactions() {
+			if was := before[m.ID]; was.Status != m.Status && was.UpdatedAt.Equal(m.UpdatedAt) {
+				frozen++
+			}
+			before[m.ID] = m
+		}
+	}
+	if frozen < 10 {
+		t.Errorf("%d changes did not move their stamp", frozen)
+	}
+	checkSums(t, psp)
 }

@@ -146,10 +146,16 @@ func (p *PSP) change(number int, at instant, edit func(*movement)) {
 	p.count(m, -1)
 	p.movementOrder.remove(place{m.changed, number})
 	edit(m)
-	m.changed = at
+	if !p.faults.Has(FrozenStamps) || p.rand.IntN(frozenOneIn) != 0 {
+		m.changed = at
+	}
 	p.movementOrder.insert(place{m.changed, number})
 	p.count(m, 1)
 }
+
+// frozenOneIn is how many changes there are to one that does not move the stamp,
+// on a PSP with that fault.
+const frozenOneIn = 4
 
 // count adds the movement's effects to the holdings, or takes them away.
 func (p *PSP) count(m *movement, sign int64) {

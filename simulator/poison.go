@@ -91,13 +91,15 @@ func (p poison) apply(raw []byte, stampField string) []byte {
 }
 
 // flaw makes a record that is not as it should be out of one that is, in one of
-// three ways. It can be read all the same.
+// four ways. It can be read all the same.
 func flaw(raw []byte, number int) []byte {
-	switch number % 3 {
+	switch number % 4 {
 	case 0: // The first key again, with the same value.
 		return append(fmt.Appendf(nil, `{"id":%q,`, idOf(raw)), raw[1:]...)
 	case 1: // A field that nobody knows, and white space.
 		return append([]byte(`{ "x_internal": {"shard": [1, 2, null], "id": "other"}, `), raw[1:]...)
+	case 2: // A status in a spelling of its own, which accounts do not have.
+		return replaceValue(raw, "status", func(old []byte) string { return strings.ToLower(string(old)) })
 	default: // Text in an encoding of the last century.
 		return replaceValue(raw, "metadata", func([]byte) string { return "{\"note\":\"Gr\xfc\xdfe\"}" })
 	}

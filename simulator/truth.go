@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 
 	"github.com/weirhq/weir/wire"
 )
@@ -95,6 +97,7 @@ func (p *PSP) balanceRecords(yield func(string, []byte) bool) {
 		}
 		holdings := p.holdings(number)
 		shown := must(balances(&holdings))
+		slices.SortFunc(shown.Balances, func(a, b wire.Balance) int { return strings.Compare(a.Currency, b.Currency) })
 		for _, held := range shown.Balances {
 			if !yield(shown.AccountID+" "+held.Currency, []byte(held.Amount)) {
 				return
