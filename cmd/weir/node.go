@@ -230,12 +230,25 @@ func (n *node) check(ctx context.Context) error {
 	return err
 }
 
-// uninstall makes a connector vanish at once; its data is removed behind the answer.
+// uninstallWait is how long an answer waits for the removal of the data.
+const uninstallWait = 2 * time.Second
+
+// uninstall makes a connector vanish at once. Its data is removed behind the
+// answer where that takes long.
 func (n *node) uninstall(ctx context.Context, id hub.ConnectorID) error {
-	if _, err := n.store.Connector(ctx, id); err != nil {
+	done := make(chan error, 1)
+	go func() { done <- n.store.UninstallConnector(context.WithoutCancel(ctx), id) }()
+	select {
+	case err := <-done:
 		return err
+	case <-time.After(uninstallWait):
+		go func() {
+			if err := <-done; err != nil {
+				n.options.Logger.Error("can't remove the data of an uninstalled connector", "connector", id.Reference, "error", err)
+			}
+		}()
+		return nil
 	}
-	return n.store.UninstallConnector(ctx, id)
 }
 
 // finishUninstalls removes what a stop kept an earlier process from removing.
