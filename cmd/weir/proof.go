@@ -24,7 +24,7 @@ type proof struct {
 	quarantined []hub.Rejection
 	poisoned    []simulator.Poisoned
 	strays      []string
-	findings    []hub.Finding
+	noticed     []string
 }
 
 type comparison struct {
@@ -57,7 +57,9 @@ func (d *demo) compare(ctx context.Context) (*proof, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.findings = append(p.findings, s.Findings...)
+		for _, f := range s.Findings {
+			p.noticed = append(p.noticed, fmt.Sprintf("%s: %s", resource, f.Text))
+		}
 	}
 	p.strays = strays(p.poisoned, p.quarantined)
 	return p, nil
@@ -116,8 +118,11 @@ func strays(poisoned []simulator.Poisoned, quarantined []hub.Rejection) []string
 // report shows the proof and returns errSaid where it fails.
 func (d *demo) report(p *proof, began time.Time) error {
 	d.reportQuarantine(p)
-	for _, f := range p.findings {
-		fmt.Fprintf(d.out, "noticed: %s\n", f.Text)
+	if len(p.noticed) > 0 {
+		fmt.Fprintf(d.out, "\nWhat the core noticed about the service:\n")
+	}
+	for _, text := range p.noticed {
+		fmt.Fprintf(d.out, "  %s\n", text)
 	}
 	table := tabwriter.NewWriter(d.out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "\nRESOURCE\tPSP HAS\tHASH\tCORE HAS\tHASH\t")
@@ -148,7 +153,7 @@ func (d *demo) reportQuarantine(p *proof) {
 	if len(p.quarantined) == 0 {
 		return
 	}
-	fmt.Fprintf(d.out, "%d records are in quarantine:\n", len(p.quarantined))
+	fmt.Fprintf(d.out, "\nIn quarantine, %d of %d poisoned records:\n", len(p.quarantined), len(p.poisoned))
 	for _, q := range p.quarantined {
 		fmt.Fprintf(d.out, "  %s %s\n    %s\n    %s\n", q.Stream.Resource, q.Reference, q.Reason, shorten(string(q.Raw)))
 	}
