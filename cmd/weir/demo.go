@@ -24,8 +24,10 @@ const (
 	demoInterval = 200 * time.Millisecond
 	// demoProgress is how often the demo says how far it is.
 	demoProgress = time.Second
-	// demoStopsLiving is when the PSP comes to rest in a demo that ends by itself.
+	// demoStopsLiving is when the PSP comes to rest in a demo that ends by itself,
+	// and demoPace how many events of its past it plays a second until then.
 	demoStopsLiving = 2 * time.Second
+	demoPace        = 400
 )
 
 // demoTiers let rows that come late be found within seconds, as they are within
@@ -118,8 +120,11 @@ func runDemo(ctx context.Context, out io.Writer, options demoOptions) (err error
 func (d *demo) start(ctx context.Context, folder string) error {
 	life := simulator.Defaults()
 	life.Seed, life.Faults, life.Transactions = d.options.seed, d.faults, d.options.transactions
-	life.Interval, life.Now = demoInterval, time.Now
-	life.Start = time.Now().Add(-demoInterval * time.Duration(life.Transactions))
+	life.Now = time.Now
+	if !d.options.once { // else it plays its last weeks in seconds
+		life.Interval = demoInterval
+		life.Start = time.Now().Add(-demoInterval * time.Duration(life.Transactions))
+	}
 	var err error
 	if d.psp, err = simulator.New(life); err != nil {
 		return err
@@ -207,16 +212,15 @@ func (d *demo) prove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, d.options.timeout)
 	defer cancel()
 	began := time.Now()
+	go d.psp.Live(ctx, demoPace)
 	show := newProgress(d.out)
 	tick := time.NewTicker(demoProgress / 4)
 	defer tick.Stop()
 	settled := false
 	for {
-		if !settled {
-			d.psp.CatchUp()
-			if settled = time.Since(began) > demoStopsLiving; settled {
-				d.psp.Settle()
-			}
+		if !settled && time.Since(began) > demoStopsLiving {
+			d.psp.Settle()
+			settled = true
 		}
 		if line, err := d.line(ctx); err == nil {
 			show.line(line)
