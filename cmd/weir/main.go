@@ -21,7 +21,7 @@ var version = "develop"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := newCommand().ExecuteContext(ctx)
+	err := advise(newCommand().ExecuteContext(ctx))
 	stop()
 	if err == nil {
 		return
@@ -29,7 +29,7 @@ func main() {
 	if !errors.Is(err, errSaid) {
 		fmt.Fprintln(os.Stderr, "weir: "+err.Error())
 	}
-	os.Exit(1)
+	os.Exit(exitStatus(err))
 }
 
 // errSaid ends a command with status 1 that has already said why.
@@ -55,6 +55,8 @@ payments core in one process.`,
 	})
 	root.PersistentFlags().String("config", "", "YAML file with settings; a key is the name of a flag")
 	root.AddCommand(serveCommand(), demoCommand(), simulateCommand(), benchCommand(), versionCommand())
+	root.AddCommand(connectCommand(), configureCommand(), disconnectCommand(), statusCommand())
+	root.AddCommand(pollCommand(), pauseCommand(), resumeCommand(), rewindCommand(), rejectionsCommand())
 	return root
 }
 
