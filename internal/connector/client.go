@@ -89,6 +89,8 @@ type Client struct {
 	limit    *rate.Limiter
 	slots    chan struct{}
 	now      func() time.Time
+	// standstillMax is the constant of that name, less in tests.
+	standstillMax int
 
 	mu         sync.Mutex
 	pageSize   int
@@ -124,6 +126,8 @@ func New(c hub.Connector, options Options) *Client {
 		limit:    rate.NewLimiter(rate.Limit(requests), concurrency),
 		slots:    make(chan struct{}, concurrency),
 		now:      options.Now,
+
+		standstillMax: standstillMax,
 	}
 	client.http = &http.Client{Transport: options.Transport, CheckRedirect: stayHome}
 	if client.now == nil {

@@ -70,12 +70,14 @@ func (c *coverage) holds(r row) bool {
 // join returns the rows of a page that lie beyond the run. It reports false when
 // the page does not prove that nothing was skipped: it does when it begins with
 // a row of the run that is older than the run's last, for then it holds all the
-// ties of that last row too, in whatever order the service puts them today.
+// ties of that last row too, in whatever order the service puts them today. Rows
+// whose stamp can't be read prove nothing and are passed over.
 func (c *coverage) join(page []row) (beyond []row, ok bool) {
 	if len(page) == 0 {
 		return nil, true
 	}
-	if !c.holds(page[0]) || !page[0].stamp.Before(c.last) {
+	first := slices.IndexFunc(page, func(r row) bool { return !r.stamp.IsZero() })
+	if first < 0 || !c.holds(page[first]) || !page[first].stamp.Before(c.last) {
 		return nil, false
 	}
 	known := make(map[string]struct{}, len(c.recent))

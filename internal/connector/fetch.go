@@ -16,7 +16,7 @@ func (c *Client) fetch(ctx context.Context, stream hub.StreamID, ask wire.ListQu
 		return page{}, err
 	}
 	p := page{asked: ask, readAt: c.now()}
-	p.batch = hub.Batch{Stream: stream, SeenAt: p.readAt, Requests: 1}
+	p.batch = hub.Batch{Stream: stream, SeenAt: p.readAt}
 	switch stream.Resource {
 	case hub.Accounts:
 		err = p.addAccounts(c.id, body)

@@ -33,10 +33,12 @@ const lateMargin = 4
 // page by page, each with the cursor that holds once it is stored. On an error
 // what was put before it stands.
 func (c *Client) Read(ctx context.Context, stream hub.Stream, sink hub.Sink) error {
-	c.learnPageSize(ctx)
 	cursor := stream.Cursor
 	noticed := new(findings)
-	l := &list{client: c, stream: stream.ID, sink: sink, findings: noticed, cursor: &cursor, budget: -1, mark: cursor.Watermark}
+	l := &list{
+		client: c, stream: stream.ID, sink: sink, findings: noticed, cursor: &cursor,
+		budget: -1, mark: cursor.Watermark, size: c.learnPageSize(ctx),
+	}
 	l.commit = func(mark time.Time) { cursor.Watermark = mark }
 	if err := l.read(ctx); err != nil {
 		return err
@@ -95,22 +97,18 @@ func (c *Client) reread(ctx context.Context, stream hub.Stream, tail *list) erro
 func (c *Client) rereadTier(ctx context.Context, tail *list, state *hub.Reread, budget int) error {
 	l := &list{
 		client: c, stream: tail.stream, sink: tail.sink, findings: tail.findings, cursor: tail.cursor,
-		budget: budget, mark: state.Position, until: state.Until,
+		budget: budget, mark: state.Position, until: state.Until, size: tail.size,
+		ascended: tail.ascended, unordered: tail.unordered, unfiltered: tail.unfiltered,
 	}
 	l.commit = func(mark time.Time) { state.Position = mark }
-	switch err := l.read(ctx); {
-	case errors.Is(err, errBudget):
-		if state.Position.Before(l.mark) {
-			return l.putCursor(ctx)
-		}
-		// No further than before: the rows of one instant cost more than the budget.
-		fallthrough
-	case err == nil:
+	err := l.read(ctx)
+	if err == nil {
 		l.commit = func(time.Time) { *state = hub.Reread{StartedAt: state.StartedAt} }
-		return l.putCursor(ctx)
-	default:
-		return err
 	}
+	if err == nil || errors.Is(err, errBudget) {
+		return l.putCursor(ctx)
+	}
+	return err
 }
 
 // Reread reads the rows around one instant again, whatever the cursor: those of

@@ -3,7 +3,6 @@ package connector
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -19,39 +18,43 @@ import (
 	"github.com/weirhq/weir/internal/hub"
 )
 
-// A service is an integration service with a list of transactions and manners
-// of its own. It is written without package sdk, so that nothing of Weir stands
-// on both ends.
+// A service is an integration service with one list and manners of its own. It
+// is written without package sdk, so that nothing of Weir stands on both ends.
 type service struct {
-	mu       sync.Mutex
-	rows     []transaction
+	mu sync.Mutex
+	// resource is the list that it has; empty: transactions.
+	resource hub.Resource
+	records  []record
+	made     int
+	sorted   bool
 	manners  manners
-	requests []url.Values
 	random   *rand.Rand
+	requests []url.Values
 	// before runs ahead of each answer, for rows that move under a walk.
-	before func(s *service, request int)
+	before func(request int)
+	// slipped holds the pages that were shown wrongly once.
+	slipped map[string]bool
 }
 
-type transaction struct {
-	ID        string    `json:"id"`
-	CreatedAt time.Time `json:"createdAt"`
-	UpdatedAt time.Time `json:"updatedAt"`
-	Currency  string    `json:"currency"`
-	Type      string    `json:"type"`
-	Status    string    `json:"status"`
-	Amount    string    `json:"amount"`
+// A record is what a service knows of a row: where it sorts it, and what it shows.
+type record struct {
+	id    string
+	stamp time.Time
+	raw   string
 }
 
 type manners struct {
-	Cap, FixedSize                       int
-	CapCountsAsked                       bool // offsets count by the size asked for, not by the cap
-	IgnoresPage, IgnoresFilter           bool
-	Exclusive, Descending, RepeatsLast   bool
-	UnstableTies, DateFilter, EveryTwice bool
+	Cap, FixedSize                     int
+	CapCountsAsked                     bool // offsets count by the size asked for, not by the cap
+	IgnoresPage, IgnoresFilter         bool
+	Exclusive, Descending, RepeatsLast bool
+	UnstableTies, DateFilter           bool
+	EveryTwice, Slips                  bool
+	HidesEvery                         int // of so many rows one is left out after the page was cut
 }
 
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/transactions" {
+	if r.URL.Path != "/"+string(s.list()) {
 		http.NotFound(w, r)
 		return
 	}
@@ -59,52 +62,65 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, r.URL.Query())
 	if s.before != nil {
-		s.before(s, len(s.requests))
+		s.before(len(s.requests))
 	}
-	rows := s.page(r.URL.Query())
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(rows)
+	var body strings.Builder
+	for i, record := range s.page(r.URL.Query()) {
+		body.WriteString(string("[,"[min(i, 1)]))
+		body.WriteString(record.raw)
+	}
+	if body.Len() == 0 {
+		body.WriteByte('[')
+	}
+	_, _ = fmt.Fprint(w, body.String(), "]")
 }
 
-func (s *service) page(q url.Values) []transaction {
-	m, rows := s.manners, []transaction{}
-	from, _ := time.Parse(time.RFC3339, q.Get("updatedAtFrom"))
-	if m == (manners{}) && s.before == nil && slices.IsSortedFunc(s.rows, oldestFirst) {
-		begin, _ := slices.BinarySearchFunc(s.rows, from, func(t transaction, at time.Time) int { return t.UpdatedAt.Compare(at) })
-		return m.cut(s.rows[begin:], q)
+func (s *service) list() hub.Resource { return cmp.Or(s.resource, hub.Transactions) }
+
+func (s *service) page(q url.Values) []record {
+	m := s.manners
+	from, _ := time.Parse(time.RFC3339, q.Get(string(sortKey(s.list()))+"From"))
+	switch {
+	case from.IsZero() || m.IgnoresFilter:
+		from = time.Time{}
+	case m.DateFilter:
+		from = from.Truncate(24 * time.Hour)
+	case m.Exclusive:
+		from = from.Truncate(time.Second).Add(time.Second)
 	}
-	for _, t := range s.rows {
-		switch {
-		case from.IsZero() || m.IgnoresFilter:
-		case m.DateFilter && !t.UpdatedAt.Before(from.Truncate(24*time.Hour)):
-		case m.DateFilter:
-			continue
-		case m.Exclusive && !t.UpdatedAt.Truncate(time.Second).After(from), t.UpdatedAt.Before(from):
-			continue
-		}
-		rows = append(rows, t)
-	}
+	s.sort()
+	begin, _ := slices.BinarySearchFunc(s.records, from, func(r record, at time.Time) int { return r.stamp.Compare(at) })
+	rows := s.records[begin:]
 	if m.UnstableTies {
-		s.random.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+		rows = slices.Clone(rows)
+		for begin, end := 0, 0; begin < len(rows); begin = end {
+			for end < len(rows) && rows[end].stamp.Equal(rows[begin].stamp) {
+				end++
+			}
+			ties := rows[begin:end]
+			s.random.Shuffle(len(ties), func(i, j int) { ties[i], ties[j] = ties[j], ties[i] })
+		}
 	}
-	slices.SortStableFunc(rows, func(a, b transaction) int {
-		order := a.UpdatedAt.Compare(b.UpdatedAt)
-		if !m.UnstableTies {
-			order = cmp.Or(order, cmp.Compare(a.ID, b.ID))
-		}
-		if m.Descending {
-			order = -order
-		}
-		return order
+	if m.Descending {
+		rows = slices.Clone(rows)
+		slices.Reverse(rows)
+	}
+	return s.cut(rows, q)
+}
+
+func (s *service) sort() {
+	if s.sorted {
+		return
+	}
+	s.sorted = true
+	slices.SortFunc(s.records, func(a, b record) int {
+		return cmp.Or(a.stamp.Compare(b.stamp), cmp.Compare(a.id, b.id))
 	})
-	return m.cut(rows, q)
 }
 
-func oldestFirst(a, b transaction) int {
-	return cmp.Or(a.UpdatedAt.Compare(b.UpdatedAt), cmp.Compare(a.ID, b.ID))
-}
-
-func (m manners) cut(rows []transaction, q url.Values) []transaction {
+// cut takes the page out of rows that is asked for, as the manners have it.
+func (s *service) cut(rows []record, q url.Values) []record {
+	m := s.manners
 	number, _ := strconv.Atoi(q.Get("page"))
 	size, _ := strconv.Atoi(q.Get("pageSize"))
 	if m.FixedSize > 0 {
@@ -123,40 +139,111 @@ func (m manners) cut(rows []transaction, q url.Values) []transaction {
 	if m.EveryTwice {
 		number = (number + 1) / 2
 	}
+	if key := q.Encode(); m.Slips && number > 1 && !s.slipped[key] && s.random.IntN(3) == 0 {
+		if s.slipped == nil {
+			s.slipped = make(map[string]bool)
+		}
+		s.slipped[key] = true
+		number--
+	}
 	if m.RepeatsLast && len(rows) > 0 {
 		number = min(number, (len(rows)+size-1)/size)
 	}
 	offset := min((number-1)*size, len(rows))
-	return rows[offset:min(offset+limit, len(rows))]
+	page := rows[offset:min(offset+limit, len(rows))]
+	if m.HidesEvery == 0 {
+		return page
+	}
+	return slices.DeleteFunc(slices.Clone(page), s.hidden)
 }
 
-// add appends n rows, step apart, the first at begin.
+// hidden tells the rows that a service of such manners never shows.
+func (s *service) hidden(r record) bool {
+	if s.manners.HidesEvery == 0 {
+		return false
+	}
+	number, _ := strconv.Atoi(r.id[1:])
+	return number%s.manners.HidesEvery == s.manners.HidesEvery-1
+}
+
+// show writes a record as a service does.
+func (s *service) show(id string, stamp time.Time, amount int) string {
+	at := stamp.Format(time.RFC3339Nano)
+	if s.list() != hub.Transactions {
+		return fmt.Sprintf(`{"id":%q,"createdAt":%q,"accountName":"Account %d","ownerName":"Owner %d"}`, id, at, amount, amount)
+	}
+	return fmt.Sprintf(`{"id":%q,"createdAt":%q,"updatedAt":%q,"currency":"EUR/2","type":"PAYIN","status":"SUCCEEDED","amount":"%d"}`, id, at, at, amount)
+}
+
+// add appends n records, step apart, the first at begin.
 func (s *service) add(n int, begin time.Time, step time.Duration) {
 	for range n {
-		s.rows = append(s.rows, transaction{
-			ID: fmt.Sprintf("t%06d", len(s.rows)), CreatedAt: begin, UpdatedAt: begin,
-			Currency: "EUR/2", Type: "PAYIN", Status: "SUCCEEDED", Amount: "100",
-		})
+		id := fmt.Sprintf("t%06d", s.made)
+		s.made++
+		s.records = append(s.records, record{id, begin, s.show(id, begin, 100)})
 		begin = begin.Add(step)
 	}
+	s.sorted = false
+}
+
+// change moves a record to another stamp and shows another amount.
+func (s *service) change(i int, stamp time.Time, amount int) {
+	r := &s.records[i]
+	r.stamp, r.raw = stamp, s.show(r.id, stamp, amount)
+	s.sorted = false
+}
+
+// poison makes a record unreadable, as one of the ways to be so. All but the
+// last leave it without a stamp that can be read.
+func (s *service) poison(i, way int) {
+	r := &s.records[i]
+	r.raw = []string{
+		`{"id":"` + r.id + `","updatedAt":"yesterday","createdAt":"yesterday"}`,
+		`"poison of ` + r.id + `"`,
+		`["` + r.id + `"]`,
+		strings.Replace(s.show(r.id, r.stamp, 1), `"amount":"1"`, `"amount":"1.5"`, 1),
+	}[way%4]
+}
+
+// newest is the greatest stamp that the service has.
+func (s *service) newest() time.Time {
+	s.sort()
+	return s.records[len(s.records)-1].stamp
 }
 
 // A memory is a sink that keeps the newest version of each record.
 type memory struct {
-	stream  hub.Stream
-	records map[string]string
-	new     int
+	stream   hub.Stream
+	records  map[string]string
+	rejected map[string]bool
+	new      int
+	puts     int
+	// put, when set, is asked before each batch is taken.
+	put func(hub.Batch) error
 }
 
-func newMemory() *memory {
-	id := hub.StreamID{Connector: hub.ConnectorID{Provider: hub.Provider, Reference: "c"}, Resource: hub.Transactions}
-	return &memory{stream: hub.Stream{ID: id}, records: make(map[string]string)}
+func newMemory(resource hub.Resource) *memory {
+	id := hub.StreamID{Connector: hub.ConnectorID{Provider: hub.Provider, Reference: "c"}, Resource: resource}
+	return &memory{stream: hub.Stream{ID: id}, records: make(map[string]string), rejected: make(map[string]bool)}
 }
 
+// Put implements hub.Sink.
 func (m *memory) Put(_ context.Context, batch hub.Batch) error {
-	for _, a := range batch.Adjustments {
-		if raw := string(a.Raw); m.records[a.Reference] != raw {
-			m.records[a.Reference] = raw
+	if m.put != nil {
+		if err := m.put(batch); err != nil {
+			return err
+		}
+	}
+	m.puts++
+	for i := range batch.Adjustments {
+		m.keep(batch.Adjustments[i].Reference, batch.Adjustments[i].Raw)
+	}
+	for i := range batch.Accounts {
+		m.keep(batch.Accounts[i].Reference, batch.Accounts[i].Raw)
+	}
+	for i := range batch.Rejected {
+		if raw := string(batch.Rejected[i].Raw); !m.rejected[raw] {
+			m.rejected[raw] = true
 			m.new++
 		}
 	}
@@ -165,19 +252,62 @@ func (m *memory) Put(_ context.Context, batch hub.Batch) error {
 	return nil
 }
 
+func (m *memory) keep(id string, raw []byte) {
+	if m.records[id] != string(raw) {
+		m.records[id] = string(raw)
+		m.new++
+	}
+}
+
+// Settle implements hub.Sink.
 func (m *memory) Settle(context.Context) (int, error) {
 	stored := m.new
 	m.new = 0
 	return stored, nil
 }
 
-// read polls the service once into m and fails the test unless all is there.
-func read(t *testing.T, s *service, m *memory, pageSize int) (requests int) {
+func (m *memory) finding(code hub.FindingCode) (hub.Finding, bool) {
+	for _, f := range m.stream.Findings {
+		if f.Code == code {
+			return f, true
+		}
+	}
+	return hub.Finding{}, false
+}
+
+// direct calls a handler without a network between.
+type direct struct{ handler http.Handler }
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	w := httptest.NewRecorder()
+	d.handler.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// dial returns a client of a handler that knows the size of its pages.
+func dial(h http.Handler, pageSize int, now func() time.Time) *Client {
+	config := hub.Config{Endpoint: "http://psp.example", APIKey: hub.NewSecret(testKey), RequestsPerSecond: 1e6}
+	client := New(hub.Connector{Config: config}, Options{Transport: direct{h}, Now: now})
+	client.pageSize, client.pageSizeAt = pageSize, client.now()
+	return client
+}
+
+const testKey = "a-key-that-nobody-else-may-see"
+
+// read polls the service once into m, fails the test when that fails, and
+// returns how many requests it took.
+func read(t *testing.T, s *service, m *memory, pageSize int) int {
 	t.Helper()
-	server := httptest.NewServer(s)
-	defer server.Close()
-	client := New(hub.Connector{Config: hub.Config{Endpoint: server.URL, APIKey: hub.NewSecret("k"), RequestsPerSecond: 1e6}}, Options{})
-	client.pageSize, client.pageSizeAt = pageSize, time.Now()
+	return readAt(t, s, m, pageSize, nil)
+}
+
+// readAt is read at an instant of the test's own choice.
+func readAt(t *testing.T, s *service, m *memory, pageSize int, now func() time.Time) int {
+	t.Helper()
+	client := dial(s, pageSize, now)
 	s.requests, m.new = nil, 0
 	if err := client.Read(t.Context(), m.stream, m); err != nil {
 		t.Fatal(err)
@@ -185,16 +315,16 @@ func read(t *testing.T, s *service, m *memory, pageSize int) (requests int) {
 	return len(s.requests)
 }
 
+// mustBeIn fails the test unless m holds everything that the service has.
 func (s *service) mustBeIn(t *testing.T, m *memory) {
 	t.Helper()
 	var lost []string
-	for _, row := range s.rows {
-		raw, _ := json.Marshal(row)
-		if m.records[row.ID] != string(raw) {
-			lost = append(lost, row.ID)
+	for _, r := range s.records {
+		if m.records[r.id] != r.raw && !m.rejected[r.raw] && !s.hidden(r) {
+			lost = append(lost, r.id)
 		}
 	}
 	if len(lost) > 0 {
-		t.Errorf("lost %d of %d rows: %s …", len(lost), len(s.rows), strings.Join(lost[:min(5, len(lost))], " "))
+		t.Errorf("lost %d of %d records: %s …", len(lost), len(s.records), strings.Join(lost[:min(5, len(lost))], " "))
 	}
 }

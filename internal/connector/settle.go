@@ -16,6 +16,9 @@ const (
 	// a sweep shows a row twice. Every row would come once if the service kept one
 	// order, so others may not have come at all, and only chance brings them up.
 	quietMax = 8
+	// barrenMax is how many full pages in a row may show only rows that the sweep
+	// has seen before: past its end, a service may begin again.
+	barrenMax = 20
 )
 
 // settle reads the rows from a floor on, as far as no seek gets past them, in
@@ -30,10 +33,14 @@ func (l *list) settle(ctx context.Context, from time.Time) (outcome, error) {
 	size, quiet := l.pageSize(), 0
 	var s sweep
 	for range settleMax {
-		var err error
-		if s, err = l.sweep(ctx, from, size); err != nil {
+		next, err := l.sweep(ctx, from, size)
+		if s.stuck && hub.CodeOf(err) == hub.CodeServiceRefused {
+			return l.skip(ctx, from, s) // the service has no larger pages
+		}
+		if err != nil {
 			return outcome{}, err
 		}
+		s = next
 		stored, err := l.sink.Settle(ctx)
 		switch {
 		case err != nil:
@@ -47,13 +54,13 @@ func (l *list) settle(ctx context.Context, from time.Time) (outcome, error) {
 		case s.shuffled && quiet < quietMax:
 			quiet++
 		default:
-			return l.trust(ctx, s)
+			return l.trust(s)
 		}
 	}
 	l.findings.add(hub.FindingUnsettled, true,
 		"the rows from %s on were read %d times and showed something new each time; they are read again at the next poll", instant(from), settleMax)
 	l.held = true
-	return l.trust(ctx, s)
+	return l.trust(s)
 }
 
 // A sweep is one walk over rows in pages of one size.
@@ -65,9 +72,17 @@ type sweep struct {
 	// ended says that the list has no more rows, stuck that the service shows the
 	// same full page whatever page is asked for.
 	ended, stuck bool
-	// shuffled says that a row came twice; seen is how that is known.
+	// shuffled says that a row came twice; seen is how that is known, and barren
+	// the number of pages since one has shown a row for the first time.
 	shuffled bool
-	seen     map[string]struct{}
+	seen     map[sighting]struct{}
+	barren   int
+}
+
+// A sighting is a row where it stands: one that has moved is another.
+type sighting struct {
+	key   string
+	stamp int64
 }
 
 // seenMax bounds the memory for telling whether a row came twice.
@@ -75,7 +90,8 @@ const seenMax = 200_000
 
 // sweep reads pages until the list ends or a seek gets past what was read.
 func (l *list) sweep(ctx context.Context, from time.Time, size int) (sweep, error) {
-	s := sweep{seen: make(map[string]struct{})}
+	s := sweep{seen: make(map[sighting]struct{})}
+	l.standstill = 0
 	distinct, repeats := 0, 0
 	for number := 1; ; number++ {
 		p, err := l.fetch(ctx, wire.ListQuery{Page: number, PageSize: size, From: from})
@@ -90,8 +106,11 @@ func (l *list) sweep(ctx context.Context, from time.Time, size int) (sweep, erro
 			case 2:
 				continue // or pages that come twice: try the next
 			}
-			l.repeated(&s, distinct == 1 && len(p.rows) >= size)
-			return s, nil
+			if distinct == 1 && len(p.rows) >= size {
+				s.stuck, err = l.ignoresPage(ctx, from, p.rows)
+			}
+			l.endRepeated(&s)
+			return s, err
 		}
 		if err := l.put(ctx, p); err != nil {
 			return s, err
@@ -102,11 +121,13 @@ func (l *list) sweep(ctx context.Context, from time.Time, size int) (sweep, erro
 		if number == 1 && len(p.rows) > 0 {
 			size = min(size, len(p.rows)) // a cap, if there is one, so that offsets count alike on both sides
 		}
-		short := len(p.rows) < size
 		s.rows, s.readAt, repeats = p.rows, p.readAt, 0
 		distinct++
-		s.note(p)
-		if short || l.reached(s.newest) && !l.unordered {
+		if s.note(p); s.barren == barrenMax {
+			l.endRepeated(&s)
+			return s, nil
+		}
+		if len(p.rows) == 0 || l.reached(s.newest) {
 			s.ended = true
 			return s, nil
 		}
@@ -117,34 +138,52 @@ func (l *list) sweep(ctx context.Context, from time.Time, size int) (sweep, erro
 }
 
 func (s *sweep) note(p page) {
+	s.barren++
 	for _, r := range p.rows {
 		if r.stamp.After(s.newest) && !r.stamp.After(p.readAt) {
 			s.newest = r.stamp
 		}
-		if _, twice := s.seen[r.key]; twice {
+		at := sighting{r.key, r.stamp.UnixNano()}
+		if _, twice := s.seen[at]; twice {
 			s.shuffled = true
-		} else if len(s.seen) < seenMax {
-			s.seen[r.key] = struct{}{}
+			continue
+		}
+		s.barren = 0
+		if len(s.seen) < seenMax {
+			s.seen[at] = struct{}{}
 		}
 	}
 }
 
-// repeated decides what a page means that comes again and again.
-func (l *list) repeated(s *sweep, whateverPage bool) {
-	if whateverPage {
-		s.stuck = true
-		return
+// endRepeated ends a sweep at rows that come again, unless it is stuck there.
+func (l *list) endRepeated(s *sweep) {
+	if s.ended = !s.stuck; s.ended {
+		l.findings.add(hub.FindingPageRepeated, false,
+			"past its end the service shows rows again that it has shown before; the list is read to there")
 	}
-	s.ended = true
-	l.findings.add(hub.FindingPageRepeated, false,
-		"past its end the service shows its last page again; the list is read to that page")
+}
+
+// ignoresPage tells a service that shows the same rows whatever page is asked
+// for from one that shows its last page again past its end: the latter has a
+// second half of them.
+func (l *list) ignoresPage(ctx context.Context, from time.Time, rows []row) (bool, error) {
+	half := (len(rows) + 1) / 2
+	if half == len(rows) {
+		return false, nil
+	}
+	p, err := l.fetch(ctx, wire.ListQuery{Page: 2, PageSize: half, From: from})
+	if err != nil {
+		return false, err
+	}
+	return !sameRows(p.rows, rows[half:]), l.put(ctx, p)
 }
 
 // trust moves on over what a quiet sweep has read.
-func (l *list) trust(ctx context.Context, s sweep) (outcome, error) {
+func (l *list) trust(s sweep) (outcome, error) {
 	l.advance([]row{{stamp: s.newest}}, s.readAt)
+	l.confirm()
 	if s.ended {
-		return outcome{step: stepEnd}, l.putCursor(ctx)
+		return outcome{step: stepEnd}, nil
 	}
 	return outcome{stepSeek, floor(s.newest)}, nil
 }
@@ -158,6 +197,9 @@ func (l *list) skip(ctx context.Context, from time.Time, s sweep) (outcome, erro
 		len(s.rows), instant(s.newest))
 	if l.unordered || l.unfiltered || s.newest.IsZero() {
 		return outcome{step: stepEnd}, l.putCursor(ctx)
+	}
+	if group := floor(s.newest); group.After(from) {
+		from = group
 	}
 	return outcome{stepSeek, from.Add(2 * time.Second)}, nil
 }
