@@ -52,17 +52,10 @@ func TestContractIDsAreSafeInPathsAndNeverMeet(t *testing.T) {
 	}
 }
 
-// The decimals of every currency are those that the contract's pattern allows.
-func TestEveryCurrencyHasAnAsset(t *testing.T) {
-	for currency, places := range isoPlaces {
-		asset, err := Places(nil).Asset(currency)
-		if err != nil || len(currency) != 3 || places < 0 || places > 4 || !strings.HasPrefix(asset, currency) {
-			t.Errorf("%s: %q, %v", currency, asset, err)
-		}
-	}
-	for currency, want := range map[string]string{"EUR": "EUR/2", "JPY": "JPY", "KWD": "KWD/3", "CLF": "CLF/4"} {
-		if asset, _ := Places(nil).Asset(currency); asset != want {
-			t.Errorf("%s: %q, want %q", currency, asset, want)
+func TestCurrenciesBecomeAssets(t *testing.T) {
+	for currency, want := range map[string]string{"EUR": "EUR/2", "JPY": "JPY/0", "KWD": "KWD/3", "CLF": "CLF/4", "DEM": "DEM/2"} {
+		if asset, err := Places(nil).Asset(currency); asset != want || err != nil {
+			t.Errorf("%s: %q, want %q: %v", currency, asset, want, err)
 		}
 	}
 	if asset, err := (Places{"EUR": 4}).Asset("EUR"); err != nil || asset != "EUR/4" {

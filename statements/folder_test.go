@@ -43,17 +43,13 @@ func (w *watched) write(name, content string) {
 func (w *watched) pull(position string) (transactions int, next string) {
 	w.t.Helper()
 	for {
-		rows, after, more, err := w.Pull(context.WithoutCancel(w.t.Context()), position)
+		batch, err := w.Pull(context.WithoutCancel(w.t.Context()), position)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		for _, row := range rows {
-			if row.Transaction != nil {
-				transactions++
-			}
-		}
-		position = after
-		if !more {
+		transactions += len(batch.Transactions)
+		position = batch.Next
+		if !batch.More {
 			return transactions, position
 		}
 	}
@@ -169,7 +165,35 @@ func TestAnotherProcessGoesOnWhereTheFirstStopped(t *testing.T) {
 
 func TestAPositionOfAnotherSourceIsRefused(t *testing.T) {
 	w := watch(t)
-	if _, _, _, err := w.Pull(t.Context(), "x"); err == nil {
+	if _, err := w.Pull(t.Context(), "x"); err == nil {
 		t.Error("no error")
+	}
+}
+
+func TestTroubleWithOneFileKeepsNoRowsBack(t *testing.T) {
+	w := watch(t)
+	w.write("a.sta", testdata(t, "mt940-envelope.sta"))
+	w.write("b.sta", testdata(t, "mt942-german.sta"))
+	takeFile := w.Folder.Take
+	w.Folder.Take = func(ctx context.Context, in Input) (Taken, error) {
+		if in.Name == "a.sta" {
+			return Taken{}, os.ErrPermission
+		}
+		return takeFile(ctx, in)
+	}
+	var troubles []error
+	w.Trouble = func(err error) { troubles = append(troubles, err) }
+	w.pull("")
+	w.settle()
+	n, position := w.pull("")
+	if n != 2 || len(troubles) != 1 || !w.exists("a.sta") {
+		t.Fatalf("%d transactions, troubles %v", n, troubles)
+	}
+	if _, err := w.Pull(t.Context(), position); err == nil {
+		t.Error("with nothing else to tell, the trouble is the answer")
+	}
+	w.Folder.Take = takeFile
+	if n, _ := w.pull(position); n != 3 {
+		t.Errorf("%d transactions after the trouble, want 3", n)
 	}
 }

@@ -2,41 +2,32 @@ package statements
 
 import (
 	"math/big"
-	"strconv"
 	"strings"
+
+	"github.com/weirhq/weir/sdk"
 )
 
 // Bounds of what is money. ISO 20022 has 18 digits, SWIFT 15; a longer number
 // is a damaged file.
 const digitsMax = 40
 
-// Places knows how many decimals a currency has.
+// Places knows how many decimals a currency has: its own entries first, then
+// those of ISO 4217, as package sdk has them.
 type Places map[string]int
 
-// Of returns the decimals of a currency: those given here, else those of
-// ISO 4217. A currency that neither knows is an error, because its amounts
-// could be wrong by a factor of a hundred.
+// Of returns the decimals of a currency. One that nobody told of is an error,
+// because its amounts could be wrong by a factor of a hundred.
 func (p Places) Of(currency string) (int, error) {
-	if places, ok := p[currency]; ok {
-		return places, nil
+	places, err := sdk.Currencies(p).Decimals(currency)
+	if err != nil {
+		return 0, flawf("%.10q is no currency of ISO 4217; name its decimals in the settings if it is one of the bank's own", currency)
 	}
-	if places, ok := isoPlaces[currency]; ok {
-		return places, nil
-	}
-	return 0, flawf("%.10q is no currency of ISO 4217; name its decimals in the settings if it is one of the bank's own", currency)
+	return places, nil
 }
 
-// Asset is the currency in the contract's notation, for example "EUR/2", or
-// "JPY" where there are no decimals.
+// Asset is the currency in the contract's notation, for example "EUR/2".
 func (p Places) Asset(currency string) (string, error) {
-	places, err := p.Of(currency)
-	if err != nil {
-		return "", err
-	}
-	if places == 0 {
-		return currency, nil
-	}
-	return currency + "/" + strconv.Itoa(places), nil
+	return sdk.Currencies(p).Asset(currency)
 }
 
 // minor reads decimal text as minor units of a currency, exactly. point is the

@@ -546,7 +546,7 @@ func parseSWIFTAccount(value string) Account {
 		return a
 	}
 	if n := len(value) - 3; n > 0 && (value[n-1] == ' ' || isDigit(value[n-1])) {
-		if _, ok := isoPlaces[value[n:]]; ok {
+		if _, err := Places(nil).Of(value[n:]); err == nil {
 			value = strings.TrimSpace(value[:n])
 		}
 	}

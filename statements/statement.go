@@ -4,7 +4,7 @@
 // connector contract, so that a bank that only sends files looks like a
 // provider that never loses, repeats or rounds anything.
 //
-// It does not talk HTTP and keeps no feed of its own: a mirror serves what
+// It does not talk HTTP and keeps no feed of its own: a mirror (sdk/mirror) serves what
 // [Source.Pull] gives. It does not fetch files from banks either; whoever
 // does puts them into the folder.
 //
