@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -22,6 +22,7 @@ import (
 	"github.com/weirhq/weir/internal/hub"
 	"github.com/weirhq/weir/internal/store/sqlite"
 	"github.com/weirhq/weir/sdk"
+	"github.com/weirhq/weir/simulator"
 	"github.com/weirhq/weir/wire"
 )
 
@@ -173,15 +174,10 @@ func (b *ingestBench) ceiling(ctx context.Context, folder string) (time.Duration
 	stream := hub.StreamID{Resource: hub.Transactions}
 	var failed error
 	elapsed, err := sqlite.Ceiling(ctx, filepath.Join(folder, "ceiling.db"), func(yield func(hub.PaymentAdjustment) bool) {
-		for i := range b.transactions {
-			raw, err := wire.Encode([]wire.Transaction{b.transaction(i)})
-			if err != nil {
-				failed = err
-				return
-			}
-			batch, err := client.Translate(stream, raw[1:len(raw)-1])
+		for _, raw := range b.dense().Records(simulator.Transactions) {
+			batch, err := client.Translate(stream, slices.Clone(raw))
 			if err != nil || len(batch.Adjustments) != 1 {
-				failed = fmt.Errorf("translate row %d: %w", i, err)
+				failed = fmt.Errorf("translate %s: %w", raw, err)
 				return
 			}
 			if !yield(batch.Adjustments[0]) {
@@ -194,7 +190,7 @@ func (b *ingestBench) ceiling(ctx context.Context, folder string) (time.Duration
 
 const benchKey = "bench-key"
 
-// A benchService has its transactions in arithmetic, not in memory.
+// A benchService serves the transactions and measures from the first request for them.
 type benchService struct {
 	url      string
 	server   *http.Server
@@ -204,18 +200,22 @@ type benchService struct {
 	usage    resources
 }
 
+// dense is where the transactions come from.
+func (b *ingestBench) dense() *simulator.Dense {
+	return simulator.NewDense(simulator.DenseOptions{Rows: b.transactions, Interval: time.Second / time.Duration(b.perSecond)})
+}
+
 func (b *ingestBench) serve(ctx context.Context) (*benchService, error) {
 	s := &benchService{}
-	handler, err := sdk.New(sdk.Service{
-		APIKeys:     []string{benchKey},
-		PageSizeMax: b.pageSize,
-		Transactions: func(_ context.Context, q wire.ListQuery) ([]wire.Transaction, error) {
-			s.once.Do(func() { s.began, s.usage = time.Now(), usage() })
-			s.requests.Add(1)
-			return b.page(q), nil
-		},
-		Logger: slog.New(slog.DiscardHandler),
-	})
+	service := b.dense().Service(benchKey)
+	service.PageSizeMax, service.Logger = b.pageSize, slog.New(slog.DiscardHandler)
+	transactions := service.Transactions
+	service.Transactions = func(ctx context.Context, q wire.ListQuery) ([]wire.Transaction, error) {
+		s.once.Do(func() { s.began, s.usage = time.Now(), usage() })
+		s.requests.Add(1)
+		return transactions(ctx, q)
+	}
+	handler, err := sdk.New(service)
 	if err != nil {
 		return nil, err
 	}
@@ -231,36 +231,6 @@ func (b *ingestBench) serve(ctx context.Context) (*benchService, error) {
 }
 
 func (s *benchService) close() error { return s.server.Close() }
-
-// benchStart is the stamp of the first transaction.
-var benchStart = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// page answers a query: the stamp of row i is benchStart + i/perSecond seconds.
-func (b *ingestBench) page(q wire.ListQuery) []wire.Transaction {
-	first := 0
-	if step := b.step(); q.From.After(benchStart) {
-		first = int((q.From.Sub(benchStart) + step - 1) / step)
-	}
-	first = min(first+q.Offset(), b.transactions)
-	rows := make([]wire.Transaction, 0, min(q.PageSize, b.pageSize, b.transactions-first))
-	for i := range cap(rows) {
-		rows = append(rows, b.transaction(first+i))
-	}
-	return rows
-}
-
-func (b *ingestBench) step() time.Duration { return time.Second / time.Duration(b.perSecond) }
-
-func (b *ingestBench) transaction(i int) wire.Transaction {
-	at := benchStart.Add(time.Duration(i) * b.step())
-	number := strconv.Itoa(i)
-	return wire.Transaction{
-		ID: fmt.Sprintf("tx_%010d", i), CreatedAt: at, UpdatedAt: at,
-		Currency: "EUR/2", Scheme: "SEPA_CREDIT", Type: wire.TypePayin, Status: wire.StatusSucceeded,
-		Amount: wire.AmountOfInt(int64(i%100_000 + 1)), SourceAccountID: "ben_" + number[max(0, len(number)-3):], DestinationAccountID: "acc_main",
-		Metadata: map[string]string{"order": number, "channel": "web"},
-	}
-}
 
 // Resources are what the process has used so far.
 type resources struct {
