@@ -29,6 +29,9 @@ const (
 	redirectsMax = 5
 	// detailBytesMax bounds how much of a service's own words is passed on.
 	detailBytesMax = 500
+	// keyPartMin is how much of the key, from its beginning, is hidden as well as
+	// the whole of it: words that are quoted may break off inside.
+	keyPartMin = 12
 )
 
 // A callError is a call that failed, with what the caller does next.
@@ -112,11 +115,12 @@ func (c *Client) sign(request *http.Request) {
 
 // stayHome follows redirects within the host that was called and no others: the
 // key belongs to that host.
-func stayHome(next *http.Request, via []*http.Request) error {
+func (c *Client) stayHome(next *http.Request, via []*http.Request) error {
 	home := via[0].URL
-	if next.URL.Host != home.Host || next.URL.Scheme != home.Scheme {
+	if !strings.EqualFold(next.URL.Host, home.Host) || next.URL.Scheme != home.Scheme {
 		return hub.Errorf(hub.CodeRedirected,
-			"the service redirects to %s, another host than the endpoint's; the API key is not sent there. Install the connector with the address that answers itself", next.URL.Redacted())
+			"the service redirects to %s, another host, port or scheme than the endpoint's; the API key is not sent there. Install the connector with the address that answers itself",
+			c.hide(next.URL.Redacted()))
 	}
 	if len(via) > redirectsMax {
 		return hub.Errorf(hub.CodeRedirected, "the service redirected %d times in a row; check its endpoint", len(via))
@@ -132,10 +136,12 @@ func (c *Client) readAnswer(response *http.Response) ([]byte, error) {
 	}
 	limit := c.options.BodyBytesMax
 	body, err := readAll(io.LimitReader(response.Body, limit+1), min(response.ContentLength, limit))
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, &callError{again: true, why: hub.Errorf(hub.CodeTimeout, "the service did not send its answer in time: %d bytes came in %s", len(body), callTimeout)}
+	case err != nil:
 		return nil, &callError{again: true, why: hub.Errorf(hub.CodeServiceFailed, "the service's answer was cut after %d bytes: %w", len(body), err)}
-	}
-	if int64(len(body)) > limit {
+	case int64(len(body)) > limit:
 		return nil, hub.Errorf(hub.CodeTooLarge,
 			"the service's answer is larger than %d MiB after decompression; a page of a list should be far smaller. Check that it honours pageSize", limit>>20)
 	}
@@ -163,17 +169,25 @@ func readAll(r io.Reader, size int64) ([]byte, error) {
 // transportError names what kept a call from being answered.
 func (c *Client) transportError(err error) error {
 	var refused *hub.Error
-	var trouble *url.Error
-	switch {
-	case errors.As(err, &refused):
+	if errors.As(err, &refused) {
 		return refused
-	case errors.As(err, &trouble) && trouble.Timeout():
-		return &callError{again: true, why: hub.Errorf(hub.CodeTimeout, "the service did not answer in time: %w", trouble.Err)}
-	case errors.As(err, &trouble):
-		err = trouble.Err // without the URL, which the caller names better
+	}
+	var trouble *url.Error
+	timeout := false
+	if errors.As(err, &trouble) {
+		timeout, err = trouble.Timeout(), trouble.Err // without the URL, which the caller names better
+	}
+	said := c.hide(err.Error()) // Go quotes what it can't read
+	if timeout {
+		return &callError{again: true, why: hub.Errorf(hub.CodeTimeout, "the service did not answer in time: %s", said)}
 	}
 	return &callError{again: true, why: hub.Errorf(hub.CodeUnreachable,
-		"the service at %s could not be reached: %w. Check that it runs and that the endpoint is right", c.endpoint, err)}
+		"the service at %s could not be reached: %s. Check that it runs and that the endpoint is right", c.endpoint, said)}
+}
+
+// unreadable says why an answer is not what the contract says.
+func (c *Client) unreadable(why error) error {
+	return hub.Errorf(hub.CodeUnreadable, "the service's answer can't be read: %s. Check that the endpoint is that of an integration service", c.hide(why.Error()))
 }
 
 // statusError names what an answer means that is not a success, in the
@@ -198,8 +212,7 @@ func (c *Client) statusError(response *http.Response, body []byte) error {
 	return e
 }
 
-// said quotes the Title and Detail of an error body, without the key should the
-// service have put it there.
+// said quotes the Title and Detail of an error body.
 func (c *Client) said(body []byte) string {
 	e, ok := wire.DecodeError(body)
 	if !ok {
@@ -209,13 +222,24 @@ func (c *Client) said(body []byte) string {
 	if detail := strings.TrimSpace(e.Detail); detail != "" {
 		text = strings.TrimPrefix(text+": "+detail, ": ")
 	}
-	if key := c.config.APIKey.Reveal(); key != "" {
-		text = strings.ReplaceAll(text, key, "***")
+	if text == "" {
+		return ""
 	}
-	if len(text) > detailBytesMax {
+	if text = c.hide(text); len(text) > detailBytesMax {
 		text = strings.ToValidUTF8(text[:detailBytesMax], "") + "…"
 	}
 	return fmt.Sprintf("; it says: %q", text)
+}
+
+// hide takes the key out of words in which the service has had a hand.
+func (c *Client) hide(text string) string {
+	key := c.config.APIKey.Reveal()
+	for _, form := range []string{key, url.QueryEscape(key), url.PathEscape(key)} {
+		for n := len(form); n > 0 && n >= min(len(form), keyPartMin); n-- {
+			text = strings.ReplaceAll(text, form[:n], "***")
+		}
+	}
+	return text
 }
 
 // retryAfter reads the header of that name: seconds or an HTTP date (RFC 9110, 10.2.3).

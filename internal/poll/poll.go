@@ -106,7 +106,7 @@ func (p *Poller) Once(ctx context.Context, id hub.StreamID, turn int64) error {
 	case hub.CodeOf(err) == hub.CodeStale:
 		// Somebody rewound the stream under us, and has scheduled its next poll.
 	default:
-		err = p.fail(ctx, connector, stream, err)
+		err = p.fail(ctx, connector, stream, stored, err)
 	}
 	if code := hub.CodeOf(err); err != nil && (code == hub.CodeStale || code == hub.CodeNotFound) {
 		return nil
@@ -172,13 +172,17 @@ func (p *Poller) wakeBalances(ctx context.Context, connector hub.ConnectorID) er
 }
 
 // fail ends a poll that could not be finished and says when it is tried again.
-func (p *Poller) fail(ctx context.Context, connector hub.Connector, stream hub.Stream, cause error) error {
+func (p *Poller) fail(ctx context.Context, connector hub.Connector, stream hub.Stream, stored int, cause error) error {
 	var described *hub.Error
 	if !errors.As(cause, &described) {
 		described = hub.Errorf(hub.CodeInternal, "%w", cause)
 	}
 	now := p.now()
-	pause := p.backoff(stream.ConsecutiveFailures)
+	failures := stream.ConsecutiveFailures
+	if stored > 0 {
+		failures = 0 // it gets on, if with interruptions
+	}
+	pause := p.backoff(failures)
 	if p.RetryAfter != nil {
 		pause = max(pause, min(p.RetryAfter(cause), pauseAskedMax))
 	}
