@@ -170,7 +170,7 @@ func readAll(r io.Reader, size int64) ([]byte, error) {
 func (c *Client) transportError(err error) error {
 	var refused *hub.Error
 	if errors.As(err, &refused) {
-		return refused
+		return &callError{again: true, why: refused} // one instance of several may answer so
 	}
 	var trouble *url.Error
 	timeout := false
