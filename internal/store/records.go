@@ -106,8 +106,9 @@ func mergeRecords(a, b *recordList, fn func(id string, raw []byte) error) error 
 
 // CurrentBalance is the newest balance of one asset of one account.
 type CurrentBalance struct {
-	// Account is the account's reference.
+	// Account is the account's reference, Type the one in its identifier, if any.
 	Account string
+	Type    hub.AccountType
 	Asset   hub.Asset
 	Amount  hub.Amount
 }

@@ -7,8 +7,10 @@ import (
 	"github.com/weirhq/weir/internal/store"
 )
 
-const selectAccount = `SELECT a.account_key, v.version_key, a.connector_key, c.provider, c.reference, a.reference, a.id_type, a.type,
-	v.created_at, v.name, v.metadata, v.version, v.seen_at, v.raw
+const selectAccountColumns = `SELECT a.account_key, v.version_key, a.connector_key, c.provider, c.reference, a.reference, a.id_type, a.type,
+	v.created_at, v.name, v.metadata, v.version, v.seen_at, v.raw`
+
+const selectAccount = selectAccountColumns + `
 	FROM account a JOIN connector c USING (connector_key) JOIN account_version v USING (account_key)`
 
 func readAccount(r row) (store.AccountRow, error) {
@@ -56,13 +58,21 @@ func (v view) AccountVersions(ctx context.Context, versionKeys []int64) ([]store
 	return rows, err
 }
 
-var accountList = list{
-	query:     selectAccount + ` WHERE v.version = a.version AND c.deleted_at IS NULL`,
-	createdAt: "a.created_at", key: "a.account_key",
-	filter: columns{
-		account: "a", metadata: "v.metadata",
-		text: map[hub.TextField]string{hub.FieldReference: "a.reference", hub.FieldType: "a.type", hub.FieldName: "v.name"},
+var accountList = joinedList{
+	keys: list{
+		query: `SELECT q.account_key FROM account q CROSS JOIN account_version n ON n.account_key = q.account_key AND n.version = q.version
+			WHERE q.connector_key = c.connector_key`,
+		createdAt: "q.created_at", key: "q.account_key",
+		filter: columns{
+			account: "q", metadata: "n.metadata",
+			text: map[hub.TextField]string{hub.FieldReference: "q.reference", hub.FieldType: "q.type", hub.FieldName: "n.name"},
+		},
 	},
+	rows: list{
+		query:     selectAccountColumns + ` FROM connector c CROSS JOIN account a ON a.account_key IN`,
+		createdAt: "a.created_at", key: "a.account_key",
+	},
+	rest: `CROSS JOIN account_version v ON v.account_key = a.account_key AND v.version = a.version WHERE c.deleted_at IS NULL`,
 }
 
 // AccountPage implements [store.AccountView].

@@ -84,12 +84,12 @@ func (v view) BalancePage(ctx context.Context, connectorKey int64, id hub.Accoun
 // CurrentBalances implements [store.BalanceView].
 func (v view) CurrentBalances(ctx context.Context, connectorKey int64, after store.CurrentBalance, limit int) ([]store.CurrentBalance, error) {
 	var rows []store.CurrentBalance
-	err := v.query(ctx, `SELECT account, asset, amount FROM balance
-		WHERE connector_key = ? AND newest = 1 AND (account, asset) > (?, ?) ORDER BY account, asset LIMIT ?`, func(r row) error {
-		amount, err := amount(r.text(2))
-		rows = append(rows, store.CurrentBalance{Account: r.text(0), Asset: hub.Asset(r.text(1)), Amount: amount})
+	err := v.query(ctx, `SELECT account, asset, id_type, amount FROM balance
+		WHERE connector_key = ? AND newest = 1 AND (account, asset, id_type) > (?, ?, ?) ORDER BY account, asset, id_type LIMIT ?`, func(r row) error {
+		amount, err := amount(r.text(3))
+		rows = append(rows, store.CurrentBalance{Account: r.text(0), Asset: hub.Asset(r.text(1)), Type: hub.AccountType(r.text(2)), Amount: amount})
 		return err
-	}, connectorKey, after.Account, string(after.Asset), int64(limit))
+	}, connectorKey, after.Account, string(after.Asset), string(after.Type), int64(limit))
 	return rows, err
 }
 

@@ -1,4 +1,4 @@
-package sqlite_test
+package sqlite
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 
 	"github.com/weirhq/weir/internal/hub"
 	"github.com/weirhq/weir/internal/store"
-	"github.com/weirhq/weir/internal/store/sqlite"
 	"github.com/weirhq/weir/internal/store/storetest"
 )
 
@@ -101,7 +100,7 @@ func BenchmarkCeiling(b *testing.B) {
 	dir := b.TempDir()
 	for i := 0; b.Loop(); i++ {
 		const batches = 100
-		took, err := sqlite.Ceiling(context.Background(), filepath.Join(dir, fmt.Sprintf("%d.db", i)), func(yield func(hub.PaymentAdjustment) bool) {
+		took, err := Ceiling(context.Background(), filepath.Join(dir, fmt.Sprintf("%d.db", i)), func(yield func(hub.PaymentAdjustment) bool) {
 			for n := range batches * rowsPerBatch {
 				if !yield(transaction(n)) {
 					return

@@ -63,12 +63,12 @@ type list struct {
 func (l list) page(q hub.ListQuery, args ...any) (string, []any, error) {
 	var text strings.Builder
 	text.WriteString(l.query)
-	order, beyond := "DESC", "<"
-	if q.Backward {
-		order, beyond = "ASC", ">"
-	}
 	if !q.At.IsZero() {
-		text.WriteString(" AND (" + l.createdAt + ", " + l.key + ") " + beyond + " (?, ?)")
+		beyond := " < (?, ?)"
+		if q.Backward {
+			beyond = " > (?, ?)"
+		}
+		text.WriteString(" AND (" + l.createdAt + ", " + l.key + ")" + beyond)
 		args = append(args, instant(q.At.CreatedAt), q.At.Key)
 	}
 	if q.Filter != nil {
@@ -79,6 +79,33 @@ func (l list) page(q hub.ListQuery, args ...any) (string, []any, error) {
 		text.WriteString(" AND " + condition)
 		args = append(args, more...)
 	}
-	text.WriteString(" ORDER BY " + l.createdAt + " " + order + ", " + l.key + " " + order + " LIMIT ?")
+	text.WriteString(l.order(q))
 	return text.String(), append(args, int64(q.Limit)), nil
+}
+
+func (l list) order(q hub.ListQuery) string {
+	way := " DESC"
+	if q.Backward {
+		way = " ASC"
+	}
+	return " ORDER BY " + l.createdAt + way + ", " + l.key + way + " LIMIT ?"
+}
+
+// A joinedList is the list of what all connectors have. Every index begins with
+// the connector, so that one with few rows is not searched for among those of
+// the others; therefore each connector contributes its own page, by keys, and
+// the page of all is the best of those. That is cheap as long as the connectors
+// in one SQLite file are counted in tens.
+type joinedList struct {
+	// keys lists the keys of one connector, c in the statement around it.
+	keys list
+	// rows lists the rows with those keys. Its query ends with IN.
+	rows list
+	// rest follows the keys in the query of rows, with its WHERE.
+	rest string
+}
+
+func (l joinedList) page(q hub.ListQuery) (string, []any, error) {
+	keys, args, err := l.keys.page(q)
+	return l.rows.query + " (" + keys + ") " + l.rest + l.rows.order(q), append(args, int64(q.Limit)), err
 }

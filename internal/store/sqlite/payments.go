@@ -43,9 +43,10 @@ func (v view) versions(ctx context.Context, text string, connectorKey int64, ref
 	return rows, err
 }
 
-const selectPayment = `SELECT p.payment_key, p.connector_key, c.provider, c.reference, p.reference, p.id_type, p.created_at, p.type,
-	p.status, p.scheme, p.asset, p.initial_amount, p.amount, p.source, p.destination, p.metadata
-	FROM payment p JOIN connector c USING (connector_key)`
+const selectPaymentColumns = `SELECT p.payment_key, p.connector_key, c.provider, c.reference, p.reference, p.id_type, p.created_at, p.type,
+	p.status, p.scheme, p.asset, p.initial_amount, p.amount, p.source, p.destination, p.metadata`
+
+const selectPayment = selectPaymentColumns + ` FROM payment p JOIN connector c USING (connector_key)`
 
 func readPayment(r row) (store.PaymentRow, error) {
 	p := store.PaymentRow{
@@ -99,17 +100,24 @@ func (v view) PaymentByReference(ctx context.Context, connectorKey int64, refere
 	return rows[0], true, nil
 }
 
-var paymentList = list{
-	query:     selectPayment + ` WHERE c.deleted_at IS NULL`,
-	createdAt: "p.created_at", key: "p.payment_key",
-	filter: columns{
-		payment: "p", metadata: "p.metadata",
-		text: map[hub.TextField]string{
-			hub.FieldReference: "p.reference", hub.FieldType: "p.type", hub.FieldAsset: "p.asset", hub.FieldScheme: "p.scheme",
-			hub.FieldStatus: "p.status", hub.FieldSource: "p.source", hub.FieldDestination: "p.destination",
+var paymentList = joinedList{
+	keys: list{
+		query:     `SELECT q.payment_key FROM payment q WHERE q.connector_key = c.connector_key`,
+		createdAt: "q.created_at", key: "q.payment_key",
+		filter: columns{
+			payment: "q", metadata: "q.metadata",
+			text: map[hub.TextField]string{
+				hub.FieldReference: "q.reference", hub.FieldType: "q.type", hub.FieldAsset: "q.asset", hub.FieldScheme: "q.scheme",
+				hub.FieldStatus: "q.status", hub.FieldSource: "q.source", hub.FieldDestination: "q.destination",
+			},
+			amount: map[hub.AmountField]string{hub.FieldAmount: "q.amount", hub.FieldInitialAmount: "q.initial_amount"},
 		},
-		amount: map[hub.AmountField]string{hub.FieldAmount: "p.amount", hub.FieldInitialAmount: "p.initial_amount"},
 	},
+	rows: list{
+		query:     selectPaymentColumns + ` FROM connector c CROSS JOIN payment p ON p.payment_key IN`,
+		createdAt: "p.created_at", key: "p.payment_key",
+	},
+	rest: `WHERE c.deleted_at IS NULL`,
 }
 
 // PaymentPage implements [store.PaymentView].

@@ -25,6 +25,9 @@ type session struct {
 	conn     *sql.Conn
 	raw      driver.ConnPrepareContext
 	prepared map[string]*statement
+	// reads says that a statement may be cut short when its context ends. One
+	// that writes is not: each is short, and watching the context costs more.
+	reads bool
 }
 
 // A statement is prepared once and used many times, with the same arguments'
@@ -38,12 +41,12 @@ type statement struct {
 	row   row
 }
 
-func newSession(ctx context.Context, pool *sql.DB) (*session, error) {
+func newSession(ctx context.Context, pool *sql.DB, reads bool) (*session, error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{conn: conn, prepared: map[string]*statement{}}
+	s := &session{conn: conn, prepared: map[string]*statement{}, reads: reads}
 	err = conn.Raw(func(raw any) error {
 		// The connection is this session's until it closes, so it may be kept.
 		var ok bool
@@ -103,16 +106,23 @@ func (st *statement) bind(args []any) {
 	}
 }
 
+// during is the context for the length of one statement.
+func (s *session) during(ctx context.Context) context.Context {
+	if s.reads {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
 // exec runs a statement that returns nothing. Arguments are int64, float64,
-// string, []byte or nil. A context that has ended stops it before it begins; a
-// statement is never cut short, because each is.
+// string, []byte or nil. A context that has ended stops it before it begins.
 func (s *session) exec(ctx context.Context, text string, args ...any) (driver.Result, error) {
 	st, err := s.statement(ctx, text)
 	if err != nil {
 		return nil, err
 	}
 	st.bind(args)
-	result, err := st.exec.ExecContext(context.Background(), st.args)
+	result, err := st.exec.ExecContext(s.during(ctx), st.args)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", firstLine(text), err)
 	}
@@ -135,7 +145,7 @@ func (s *session) query(ctx context.Context, text string, each func(row) error, 
 		return err
 	}
 	st.bind(args)
-	rows, err := st.query.QueryContext(context.Background(), st.args)
+	rows, err := st.query.QueryContext(s.during(ctx), st.args)
 	if err != nil {
 		return fmt.Errorf("%s: %w", firstLine(text), err)
 	}
@@ -269,7 +279,7 @@ func (db *DB) read(ctx context.Context, f func(view) error) error {
 		return explain(db.path, err)
 	}
 	err = f(view{s})
-	if _, ended := s.exec(context.WithoutCancel(ctx), "COMMIT"); err == nil {
+	if _, ended := s.exec(context.WithoutCancel(ctx), "ROLLBACK"); err == nil {
 		err = ended
 	}
 	return explain(db.path, err)

@@ -34,6 +34,9 @@ const (
 	// busyTimeout is how long a connection waits for the file while another one
 	// of this process, such as the job engine's, writes.
 	busyTimeout = 15 * time.Second
+	// journalBytesMax is what is left of the journal after a transaction that
+	// needed more, such as the removal of a large connector.
+	journalBytesMax = 64 << 20
 )
 
 // Options are what a database can be told.
@@ -71,6 +74,10 @@ func Open(ctx context.Context, path string, options Options) (*DB, error) {
 	if err := prepareFile(path); err != nil {
 		return nil, err
 	}
+	// Two names of one file must come to one lock.
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return nil, refused("can't follow the links to the database: %w", err)
+	}
 	lock, err := lockFile(path)
 	if err != nil {
 		return nil, err
@@ -107,7 +114,7 @@ func (db *DB) open(ctx context.Context) error {
 }
 
 func (db *DB) addSession(ctx context.Context, to chan *session) error {
-	s, err := newSession(ctx, db.pool)
+	s, err := newSession(ctx, db.pool, to == db.readers)
 	if err != nil {
 		return err
 	}
@@ -154,6 +161,7 @@ func dataSource(path string) string {
 			"journal_mode(WAL)",
 			"synchronous(FULL)",
 			"temp_store(MEMORY)",
+			fmt.Sprintf("journal_size_limit(%d)", journalBytesMax),
 		},
 	}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: settings.Encode()}).String()

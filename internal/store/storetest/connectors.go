@@ -94,7 +94,7 @@ var connectors = map[string]func(*world){
 		leaving := w.connector
 		for _, id := range []hub.ConnectorID{neighbour, leaving, neighbour, leaving} {
 			w.connector = id
-			w.fill(1500)
+			w.fill(600)
 		}
 		sequence, err := w.store.LastSequence(w.ctx)
 		w.must(err)
@@ -118,7 +118,7 @@ var connectors = map[string]func(*world){
 	},
 
 	"AnUninstallThatWasCutShortVanishesAtOnceAndIsFinishedLater": func(w *world) {
-		w.fill(3000)
+		w.fill(1200)
 		leaving := w.connector
 		neighbour := w.install("neighbour")
 		err := w.store.UninstallConnector(&fuse{Context: w.ctx, left: 14}, leaving)

@@ -70,15 +70,15 @@ var crashes = map[string]func(*world){
 	"ACrashInTheMiddleLeavesAllOrNothing": func(w *world) {
 		random := w.random()
 		cut, whole := 0, 0
-		for round := range 60 {
+		for round := range 30 {
 			b := w.batch(hub.Transactions)
 			b.SeenAt = at(2000)
-			for range 1 + random.IntN(30) {
+			for range 1 + random.IntN(20) {
 				b.Adjustments = append(b.Adjustments, randomTransaction(random))
 			}
 			b.Rejected = []hub.Rejection{rejection("bad", string(rune('a'+random.IntN(20))), 1)}
 			before := w.dump(w.connector)
-			applied, err := w.store.Apply(&fuse{Context: w.ctx, left: random.IntN(200)}, b)
+			applied, err := w.store.Apply(&fuse{Context: w.ctx, left: random.IntN(150)}, b)
 			after := w.dump(w.connector)
 			switch {
 			case err == nil:

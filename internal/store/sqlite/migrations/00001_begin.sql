@@ -78,7 +78,7 @@ CREATE TABLE account (
 );
 CREATE UNIQUE INDEX account_id ON account (connector_key, reference, id_type);
 CREATE INDEX account_internal ON account (connector_key, reference) WHERE type = 'INTERNAL';
-CREATE INDEX account_list ON account (created_at, account_key);
+CREATE INDEX account_list ON account (connector_key, created_at, account_key);
 
 CREATE TABLE account_version (
     version_key INTEGER PRIMARY KEY,
@@ -107,7 +107,7 @@ CREATE TABLE balance (
     newest          INTEGER NOT NULL,    -- 1 for one row of each account and asset
     raw             BLOB NOT NULL
 );
-CREATE UNIQUE INDEX balance_newest ON balance (connector_key, account, id_type, asset) WHERE newest = 1;
+CREATE UNIQUE INDEX balance_newest ON balance (connector_key, account, asset, id_type) WHERE newest = 1;
 CREATE INDEX balance_list ON balance (connector_key, account, id_type, created_at, balance_key);
 
 -- The payment as its adjustments fold.
@@ -128,7 +128,7 @@ CREATE TABLE payment (
     metadata       TEXT,                 -- JSON
     UNIQUE (connector_key, reference)
 );
-CREATE INDEX payment_list ON payment (created_at, payment_key);
+CREATE INDEX payment_list ON payment (connector_key, created_at, payment_key);
 
 CREATE TABLE adjustment (
     adjustment_key INTEGER PRIMARY KEY,
