@@ -76,6 +76,7 @@ var Table = []Entry{
 	{Rank: RankPart, Package: "internal/initiation", Purpose: "how a payment initiation reaches its end"},
 	{Rank: RankPart, Package: "internal/relay", Purpose: "how events leave"},
 	{Rank: RankPart, Package: "internal/store", Purpose: "the core's transactions, written once over a small driver"},
+	{Rank: RankPart, Package: "internal/keyring", Purpose: "secrets at rest: the key file, and each database's own key under it"},
 	{Rank: RankPart, Package: "internal/api", Purpose: "HTTP for applications"},
 	{Rank: RankPart, Package: "internal/console", Purpose: "pages for people, over the API's own reads"},
 	{Rank: RankAssembly, Package: "internal/store/sqlite", Purpose: "the SQLite driver: SQL and migrations, no rules"},
