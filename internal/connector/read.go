@@ -114,11 +114,11 @@ func (c *Client) rereadTier(ctx context.Context, tail *list, state *hub.Reread, 
 // Reread reads the rows around one instant again, whatever the cursor: those of
 // a record that could not be read when it was first shown.
 func (c *Client) Reread(ctx context.Context, stream hub.Stream, at time.Time, sink hub.Sink) error {
-	c.learnPageSize(ctx)
 	cursor := stream.Cursor
 	l := &list{
 		client: c, stream: stream.ID, sink: sink, findings: new(findings), cursor: &cursor,
 		budget: c.options.Tiers.NearBudget, mark: at, until: at, commit: func(time.Time) {},
+		size: c.learnPageSize(ctx),
 	}
 	if err := l.read(ctx); err != nil && !errors.Is(err, errBudget) {
 		return err
