@@ -129,7 +129,7 @@ func New(c hub.Connector, options Options) *Client {
 
 		standstillMax: standstillMax,
 	}
-	client.http = &http.Client{Transport: options.Transport, CheckRedirect: stayHome}
+	client.http = &http.Client{Transport: options.Transport, CheckRedirect: client.stayHome}
 	if client.now == nil {
 		client.now = time.Now
 	}
@@ -164,6 +164,14 @@ func (c *Client) learnPageSize(ctx context.Context) int {
 	}
 	c.pageSize = min(c.pageSize, c.options.PageSizeMax)
 	return c.pageSize
+}
+
+// shrinkPages has pages of half of size asked for from the next poll on, because
+// one of size was too large to be read.
+func (c *Client) shrinkPages(size int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pageSize = max(1, min(c.pageSize, size/2))
 }
 
 // sortKey is the key by which the list of a resource is sorted.

@@ -13,6 +13,9 @@ func (c *Client) fetch(ctx context.Context, stream hub.StreamID, ask wire.ListQu
 	ask.Sort = sortKey(stream.Resource)
 	body, err := c.get(ctx, listPath(stream.Resource)+"?"+ask.Encode())
 	if err != nil {
+		if hub.CodeOf(err) == hub.CodeTooLarge {
+			c.shrinkPages(ask.PageSize)
+		}
 		return page{}, err
 	}
 	p := page{asked: ask, readAt: c.now()}
@@ -26,7 +29,7 @@ func (c *Client) fetch(ctx context.Context, stream hub.StreamID, ask wire.ListQu
 		err = p.addTransactions(body)
 	}
 	if err != nil {
-		return page{}, hub.Errorf(hub.CodeUnreadable, "the service's answer can't be read: %w. Check that the endpoint is that of an integration service", err)
+		return page{}, c.unreadable(err)
 	}
 	return p, nil
 }

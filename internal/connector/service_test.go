@@ -216,6 +216,7 @@ type memory struct {
 	stream   hub.Stream
 	records  map[string]string
 	rejected map[string]bool
+	reasons  map[string]string // by the bytes of the record
 	new      int
 	puts     int
 	// put, when set, is asked before each batch is taken.
@@ -224,7 +225,7 @@ type memory struct {
 
 func newMemory(resource hub.Resource) *memory {
 	id := hub.StreamID{Connector: hub.ConnectorID{Provider: hub.Provider, Reference: "c"}, Resource: resource}
-	return &memory{stream: hub.Stream{ID: id}, records: make(map[string]string), rejected: make(map[string]bool)}
+	return &memory{stream: hub.Stream{ID: id}, records: make(map[string]string), rejected: make(map[string]bool), reasons: make(map[string]string)}
 }
 
 // Put implements hub.Sink.
@@ -244,6 +245,7 @@ func (m *memory) Put(_ context.Context, batch hub.Batch) error {
 	for i := range batch.Rejected {
 		if raw := string(batch.Rejected[i].Raw); !m.rejected[raw] {
 			m.rejected[raw] = true
+			m.reasons[raw] = batch.Rejected[i].Reason
 			m.new++
 		}
 	}
