@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/weirhq/weir/internal/hub"
 	"github.com/weirhq/weir/wire"
@@ -15,12 +16,16 @@ const (
 	balancesChunk = 100
 	// refusalsNamed is how many accounts a finding names whose balances could not be read.
 	refusalsNamed = 3
+	// failuresMax is how many accounts in a row a service may fail to answer for
+	// before it counts as failing itself and is left alone.
+	failuresMax = 20
 )
 
 // ReadBalances reads the balances of every account once, in chunks whose
 // accounts are read side by side, as many at once as the connector allows. An
 // account that the service refuses costs the others nothing and is named in a
-// finding; when it refuses all of them, that is an error. accounts returns the
+// finding; when it refuses all of them, or fails for one after the other, that
+// is an error. accounts returns the
 // references of up to limit accounts that follow after, in order.
 func (c *Client) ReadBalances(
 	ctx context.Context, stream hub.Stream,
@@ -63,6 +68,8 @@ func (c *Client) ReadBalances(
 
 // readChunk reads the balances of a few accounts side by side.
 func (c *Client) readChunk(ctx context.Context, stream hub.Stream, accounts []string, refused *refusals) (page, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	bodies, errs := make([][]byte, len(accounts)), make([]error, len(accounts))
 	next := make(chan int)
 	var readers sync.WaitGroup
@@ -70,6 +77,9 @@ func (c *Client) readChunk(ctx context.Context, stream hub.Stream, accounts []st
 		readers.Go(func() {
 			for i := range next {
 				bodies[i], errs[i] = c.get(ctx, balancesPath(accounts[i]))
+				if refused.all(errs[i]) {
+					stop(ofAccount(accounts[i], errs[i]))
+				}
 			}
 		})
 	}
@@ -78,23 +88,27 @@ func (c *Client) readChunk(ctx context.Context, stream hub.Stream, accounts []st
 	}
 	close(next)
 	readers.Wait()
+	if ctx.Err() != nil {
+		return page{}, context.Cause(ctx)
+	}
 
 	p := page{readAt: c.now()}
 	p.batch = hub.Batch{Stream: stream.ID, Next: stream.Cursor, SeenAt: p.readAt, Requests: len(accounts)}
 	for i, err := range errs {
 		if err == nil {
-			err = p.addBalances(c.id, bodies[i])
-		}
-		switch hub.CodeOf(err) {
-		case hub.CodeServiceRefused, hub.CodeServiceFailed, hub.CodeUnreadable, hub.CodeTooLarge:
-			refused.add(accounts[i], err)
-		default:
-			if err != nil {
-				return page{}, fmt.Errorf("read the balances of account %s: %w", quoteID(accounts[i]), err)
+			if err = p.addBalances(c.id, bodies[i]); err != nil {
+				err = c.unreadable(err)
 			}
+		}
+		if err != nil {
+			refused.add(accounts[i], err)
 		}
 	}
 	return p, nil
+}
+
+func ofAccount(account string, err error) error {
+	return fmt.Errorf("read the balances of account %s: %w", quoteID(account), err)
 }
 
 func balancesPath(account string) string {
@@ -106,7 +120,7 @@ func balancesPath(account string) string {
 func (p *page) addBalances(connector hub.ConnectorID, body []byte) error {
 	record, err := wire.DecodeBalances(body)
 	if err != nil {
-		return hub.Errorf(hub.CodeUnreadable, "the service's answer can't be read: %w", err)
+		return err
 	}
 	if record.Err != nil {
 		rejection, _ := reject(p.batch.Stream, record.Raw, record.Err, p.readAt)
@@ -124,11 +138,30 @@ type refusals struct {
 	count int
 	first error
 	texts []string
+	// failures counts the accounts in a row that the service failed to answer for.
+	failures atomic.Int32
+}
+
+// all reports whether the outcome of one account's call holds for all accounts:
+// a key is refused for every one, and so many failures are no account's own.
+func (r *refusals) all(err error) bool {
+	if err == nil {
+		r.failures.Store(0)
+		return false
+	}
+	switch hub.CodeOf(err) {
+	case hub.CodeServiceRefused, hub.CodeTooLarge:
+		return false
+	case hub.CodeServiceFailed, hub.CodeTimeout:
+		return r.failures.Add(1) >= failuresMax
+	default:
+		return true
+	}
 }
 
 func (r *refusals) add(account string, err error) {
 	if r.count++; r.count == 1 {
-		r.first = fmt.Errorf("read the balances of account %s: %w", quoteID(account), err)
+		r.first = ofAccount(account, err)
 	}
 	if len(r.texts) < refusalsNamed {
 		r.texts = append(r.texts, quoteID(account)+": "+err.Error())
