@@ -181,17 +181,26 @@ func (s *Store) FinishUninstalls(ctx context.Context) error {
 	return err
 }
 
+// purge removes what is left of a connector. After each step it rests for as
+// long as the step took, so that others find the database free: a job engine on
+// connections of its own has no place in the queue of the store's writers.
 func (s *Store) purge(ctx context.Context, connectorKey int64) error {
-	for gone := false; !gone; {
+	for {
+		began := time.Now()
+		gone := false
 		err := s.driver.Write(ctx, func(tx Tx) (err error) {
 			gone, err = tx.PurgeConnector(ctx, connectorKey, purgeRowsMax)
 			return err
 		})
-		if err != nil {
+		if err != nil || gone {
 			return err
 		}
+		select {
+		case <-time.After(time.Since(began)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return nil
 }
 
 func findConnector(ctx context.Context, v View, id hub.ConnectorID) (ConnectorRow, error) {

@@ -99,7 +99,8 @@ func (b *paymentBatch) name(shown *hub.PaymentAdjustment) {
 	}
 }
 
-// reference returns the entry of a name; it is good until the next call.
+// reference returns the entry of a name. It stays in its place once every
+// adjustment of the batch has been named.
 func (b *paymentBatch) reference(name string) *reference {
 	i, found := b.names[name]
 	if !found {
@@ -253,10 +254,7 @@ func (b *paymentBatch) load(ctx context.Context) error {
 func (b *paymentBatch) admit(shown *hub.PaymentAdjustment, hash Hash) {
 	r := b.reference(shown.Reference)
 	if r.home == nil {
-		// reference may move the entries, so r is taken again.
-		home := b.home(shown)
-		r = b.reference(shown.Reference)
-		r.home = home
+		r.home = b.home(shown)
 	}
 	p := r.home
 	row := &AdjustmentRow{ConnectorKey: b.stream.ConnectorKey, Hash: hash, PaymentAdjustment: *shown}

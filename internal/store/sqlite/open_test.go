@@ -88,6 +88,30 @@ func TestADatabaseOfANewerVersionIsRefused(t *testing.T) {
 	refusedToOpen(t, path, "was written by a newer Weir (its tables are at version 99, this program knows 1); run that version")
 }
 
+func TestADamagedDatabaseIsASentence(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "weir.db")
+	closeDB(t, reopen(t, path))
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const header = 100 // what tells a database of SQLite's
+	if _, err := file.WriteAt(make([]byte, info.Size()-header), header); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(t.Context(), path, Options{})
+	if err == nil || !strings.Contains(err.Error(), "is damaged; restore it from a backup") {
+		t.Errorf("Open: %v", err)
+	}
+}
+
 func TestADatabaseThatCanNotBeWrittenIsASentence(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may write everything")
