@@ -20,15 +20,7 @@ func (c *Client) fetch(ctx context.Context, stream hub.StreamID, ask wire.ListQu
 	}
 	p := page{asked: ask, readAt: c.now()}
 	p.batch = hub.Batch{Stream: stream, SeenAt: p.readAt}
-	switch stream.Resource {
-	case hub.Accounts:
-		err = p.addAccounts(c.id, body)
-	case hub.Beneficiaries:
-		err = p.addBeneficiaries(c.id, body)
-	default:
-		err = p.addTransactions(body)
-	}
-	if err != nil {
+	if err := p.addList(c.id, body); err != nil {
 		return page{}, c.unreadable(err)
 	}
 	return p, nil
@@ -45,55 +37,49 @@ func listPath(resource hub.Resource) string {
 	}
 }
 
-func (p *page) addAccounts(connector hub.ConnectorID, body []byte) error {
-	records, err := wire.DecodeAccounts(body)
-	p.rows = make([]row, 0, len(records))
-	p.batch.Accounts = make([]hub.Account, 0, len(records))
-	for i := range records {
-		r := &records[i]
-		if r.Err != nil {
-			p.reject(r.Raw, r.Err)
-			continue
-		}
-		p.rows = append(p.rows, row{r.Value.ID, r.Value.CreatedAt})
-		p.batch.Accounts = append(p.batch.Accounts, account(connector, r))
-		p.noteFlaws(r.Value.ID, r.Flaws)
+// addList adds the records of a list, each on its own.
+func (p *page) addList(connector hub.ConnectorID, body []byte) error {
+	switch p.batch.Stream.Resource {
+	case hub.Accounts:
+		records, err := wire.DecodeAccounts(body)
+		p.batch.Accounts = make([]hub.Account, 0, len(records))
+		addRecords(p, records, func(r *wire.Record[wire.Account]) row {
+			p.batch.Accounts = append(p.batch.Accounts, account(connector, r))
+			return row{r.Value.ID, r.Value.CreatedAt}
+		})
+		return err
+	case hub.Beneficiaries:
+		records, err := wire.DecodeBeneficiaries(body)
+		p.batch.Accounts = make([]hub.Account, 0, len(records))
+		addRecords(p, records, func(r *wire.Record[wire.Beneficiary]) row {
+			p.batch.Accounts = append(p.batch.Accounts, beneficiary(connector, r))
+			return row{r.Value.ID, r.Value.CreatedAt}
+		})
+		return err
+	default:
+		records, err := wire.DecodeTransactions(body)
+		p.batch.Adjustments = make([]hub.PaymentAdjustment, 0, len(records))
+		addRecords(p, records, func(r *wire.Record[wire.Transaction]) row {
+			p.batch.Adjustments = append(p.batch.Adjustments, adjustment(r))
+			return row{r.Value.ID, r.Value.UpdatedAt}
+		})
+		return err
 	}
-	return err
 }
 
-func (p *page) addBeneficiaries(connector hub.ConnectorID, body []byte) error {
-	records, err := wire.DecodeBeneficiaries(body)
+// addRecords translates the records that can be used and rejects the others.
+func addRecords[T any](p *page, records []wire.Record[T], translate func(*wire.Record[T]) row) {
 	p.rows = make([]row, 0, len(records))
-	p.batch.Accounts = make([]hub.Account, 0, len(records))
 	for i := range records {
 		r := &records[i]
 		if r.Err != nil {
 			p.reject(r.Raw, r.Err)
 			continue
 		}
-		p.rows = append(p.rows, row{r.Value.ID, r.Value.CreatedAt})
-		p.batch.Accounts = append(p.batch.Accounts, beneficiary(connector, r))
-		p.noteFlaws(r.Value.ID, r.Flaws)
+		at := translate(r)
+		p.rows = append(p.rows, at)
+		p.noteFlaws(at.key, r.Flaws)
 	}
-	return err
-}
-
-func (p *page) addTransactions(body []byte) error {
-	records, err := wire.DecodeTransactions(body)
-	p.rows = make([]row, 0, len(records))
-	p.batch.Adjustments = make([]hub.PaymentAdjustment, 0, len(records))
-	for i := range records {
-		r := &records[i]
-		if r.Err != nil {
-			p.reject(r.Raw, r.Err)
-			continue
-		}
-		p.rows = append(p.rows, row{r.Value.ID, r.Value.UpdatedAt})
-		p.batch.Adjustments = append(p.batch.Adjustments, adjustment(r))
-		p.noteFlaws(r.Value.ID, r.Flaws)
-	}
-	return err
 }
 
 // reject puts a record that can't be used into quarantine. It keeps its place in

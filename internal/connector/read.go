@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/weirhq/weir/internal/hub"
@@ -131,17 +132,11 @@ func (c *Client) Reread(ctx context.Context, stream hub.Stream, at time.Time, si
 func (c *Client) Translate(stream hub.StreamID, raw []byte) (hub.Batch, error) {
 	p := page{readAt: c.now()}
 	p.batch = hub.Batch{Stream: stream, SeenAt: p.readAt}
-	body := append(append([]byte{'['}, raw...), ']')
 	var err error
-	switch stream.Resource {
-	case hub.Accounts:
-		err = p.addAccounts(c.id, body)
-	case hub.Beneficiaries:
-		err = p.addBeneficiaries(c.id, body)
-	case hub.Balances:
+	if stream.Resource == hub.Balances {
 		err = p.addBalances(c.id, raw)
-	default:
-		err = p.addTransactions(body)
+	} else {
+		err = p.addList(c.id, slices.Concat([]byte{'['}, raw, []byte{']'}))
 	}
 	return p.batch, err
 }
