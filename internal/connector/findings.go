@@ -62,8 +62,12 @@ func (f *findings) take(now time.Time) []hub.Finding {
 // not is withdrawn. pages is how many pages it read; one page says little about paging.
 func (f *findings) conclude(known []hub.Finding, pages int) {
 	if rows := len(f.future); rows > 0 {
+		orMore := ""
+		if rows == futureNamed {
+			orMore = " or more"
+		}
 		f.add(hub.FindingFutureRows, false,
-			"%d rows are dated in the future, the furthest %s; they are stored, and the watermark does not follow them", rows, instant(f.futureMax))
+			"%d%s rows are dated in the future, the furthest %s; they are stored, and the watermark does not follow them", rows, orMore, instant(f.futureMax))
 	}
 	for _, k := range known {
 		withdrawable := k.Code == hub.FindingFutureRows || k.Code == hub.FindingBalanceRefused || k.Incomplete ||

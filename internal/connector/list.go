@@ -400,4 +400,10 @@ func sameRows(a, b []row) bool {
 	return true
 }
 
-func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// instant writes t for a finding.
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return "the beginning"
+	}
+	return t.UTC().Format(time.RFC3339)
+}

@@ -120,6 +120,46 @@ func TestAGroupBehindAnIgnoredPageIsReportedAndTheRestIsRead(t *testing.T) {
 	}
 }
 
+func TestAPageOutOfWhichRowsWereLeftIsNotTheEnd(t *testing.T) {
+	s := &service{manners: manners{HidesEvery: 9}}
+	s.add(50, noon, time.Second)
+	s.add(350, noon.Add(time.Minute), 0)
+	s.add(350, noon.Add(2*time.Minute), time.Second)
+	m := newMemory(hub.Transactions)
+	read(t, s, m, 100)
+	s.mustBeIn(t, m)
+}
+
+func TestALastPageThatIsShownAgainIsNotTakenForAnIgnoredPage(t *testing.T) {
+	for _, rows := range []int{1, 2, 99, 100, 101, 200} {
+		for _, step := range []time.Duration{0, time.Second} {
+			s := &service{manners: manners{RepeatsLast: true}}
+			s.add(rows, noon, step)
+			m := newMemory(hub.Transactions)
+			read(t, s, m, 100)
+			s.mustBeIn(t, m)
+			if f, ok := m.finding(hub.FindingPageIgnored); ok {
+				t.Errorf("%d rows %s apart: %s", rows, step, f.Text)
+			}
+		}
+	}
+}
+
+func TestTheWatermarkWaitsUntilTheOrderOfAListIsKnown(t *testing.T) {
+	s := &service{manners: manners{Descending: true}}
+	s.add(150, noon, time.Second)
+	s.add(100, noon.Add(time.Hour), 0)
+	m := newMemory(hub.Transactions)
+	s.requests = nil
+	client := dial(refuseAt(s, 1), 100, nil)
+	mustBe(t, client.Read(t.Context(), m.stream, m), hub.CodeKeyRefused)
+	if len(m.records) != 100 || !m.stream.Cursor.Watermark.IsZero() {
+		t.Errorf("after %d records the watermark is %s", len(m.records), m.stream.Cursor.Watermark)
+	}
+	read(t, s, m, 100)
+	s.mustBeIn(t, m)
+}
+
 func TestEveryMannerOfPagingIsReadCompletely(t *testing.T) {
 	all := map[string]manners{
 		"honest":                     {},

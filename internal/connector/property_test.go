@@ -3,6 +3,7 @@ package connector
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"testing"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 )
 
 // A life is a service whose records come late, move, go, are dated in the
-// future or can't be read, while it is polled again and again.
+// future or can't be read, while it is polled again and again and not every poll
+// comes to its end.
 type life struct {
 	*service
 	random *rand.Rand
@@ -83,11 +85,30 @@ func (l *life) poll(t *testing.T, busy bool, pass time.Duration) {
 			}
 		}
 	}
-	readAt(t, l.service, l.kept, l.size, l.clock)
+	refused := -1
+	if busy && l.random.IntN(2) == 0 {
+		refused = 1 + l.random.IntN(40)
+	}
+	client := dial(refuseAt(l.service, refused), l.size, l.clock)
+	l.requests, l.kept.new = nil, 0
+	if err := client.Read(t.Context(), l.kept.stream, l.kept); err != nil && hub.CodeOf(err) != hub.CodeKeyRefused {
+		t.Fatal(err)
+	}
 	if mark := l.kept.stream.Cursor.Watermark; mark.After(l.now) {
 		t.Errorf("the watermark %s passed now", mark)
 	}
 	l.now = l.now.Add(pass)
+}
+
+// refuseAt refuses the request of that number.
+func refuseAt(s *service, number int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if len(s.requests) == number {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		s.ServeHTTP(w, r)
+	}
 }
 
 // settleDown polls until both re-reads have come and gone.
@@ -119,6 +140,8 @@ func TestWhatAServiceHasInTheEndIsStored(t *testing.T) {
 		"repeats its last page":   {RepeatsLast: true},
 		"shows every page twice":  {EveryTwice: true},
 		"shows pages wrongly":     {Slips: true},
+		"no stamp first":          {NoStampFirst: true},
+		"no stamp last":           {NoStampLast: true},
 		"leaves rows out":         {HidesEvery: 9},
 		"orders ties anew":        {UnstableTies: true},
 		"orders ties anew, wrong": {UnstableTies: true, Slips: true},
@@ -127,7 +150,7 @@ func TestWhatAServiceHasInTheEndIsStored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for i := range *seeds {
 				from := *seed + uint64(i) //nolint:gosec // small
-				l := newLife(rand.New(rand.NewPCG(from, 3)), m)
+				l := newLife(lot(from), m)
 				for range 4 {
 					l.poll(t, true, time.Duration(l.random.IntN(900))*time.Second)
 				}
@@ -140,3 +163,6 @@ func TestWhatAServiceHasInTheEndIsStored(t *testing.T) {
 		})
 	}
 }
+
+// lot draws from a seed.
+func lot(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 3)) }

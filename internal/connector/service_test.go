@@ -50,7 +50,8 @@ type manners struct {
 	Exclusive, Descending, RepeatsLast bool
 	UnstableTies, DateFilter           bool
 	EveryTwice, Slips                  bool
-	HidesEvery                         int // of so many rows one is left out after the page was cut
+	NoStampFirst, NoStampLast          bool // where rows without a stamp stand, which no filter leaves out
+	HidesEvery                         int  // of so many rows one is left out after the page was cut
 }
 
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -91,6 +92,9 @@ func (s *service) page(q url.Values) []record {
 	s.sort()
 	begin, _ := slices.BinarySearchFunc(s.records, from, func(r record, at time.Time) int { return r.stamp.Compare(at) })
 	rows := s.records[begin:]
+	if m.NoStampFirst || m.NoStampLast {
+		rows = s.withStampless(rows)
+	}
 	if m.UnstableTies {
 		rows = slices.Clone(rows)
 		for begin, end := 0, 0; begin < len(rows); begin = end {
@@ -106,6 +110,17 @@ func (s *service) page(q url.Values) []record {
 		slices.Reverse(rows)
 	}
 	return s.cut(rows, q)
+}
+
+// withStampless puts the rows without a stamp before or after the others.
+func (s *service) withStampless(rows []record) []record {
+	stampless := func(r record) bool { return !strings.Contains(r.raw, `At":"2`) }
+	rest := slices.DeleteFunc(slices.Clone(s.records), func(r record) bool { return !stampless(r) })
+	stamped := slices.DeleteFunc(slices.Clone(rows), stampless)
+	if s.manners.NoStampFirst {
+		return append(rest, stamped...)
+	}
+	return append(stamped, rest...)
 }
 
 func (s *service) sort() {
