@@ -88,7 +88,7 @@ func (h *handler) answer(r *http.Request, id string) (a answer, err error) {
 	}()
 	path, accountID := splitPath(r.URL)
 	if path == pathHealth {
-		return jsonAnswer(http.StatusOK, []byte(`{"status":"ok"}`)), nil
+		return h.health(r)
 	}
 	if !h.authorized(r) {
 		return answer{header: http.Header{"Www-Authenticate": {"Bearer"}}}, errUnauthorized
@@ -111,6 +111,18 @@ func (h *handler) answer(r *http.Request, id string) (a answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, functionTimeout)
 	defer cancel()
 	return route.serve(ctx, r, accountID)
+}
+
+// health needs no key, and tells more to those who have one.
+func (h *handler) health(r *http.Request) (answer, error) {
+	var health Health
+	if h.service.Health != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), functionTimeout)
+		defer cancel()
+		health = h.service.Health(ctx)
+	}
+	body, err := health.encode(h.authorized(r))
+	return jsonAnswer(http.StatusOK, body), err
 }
 
 // errUnauthorized says the same whatever was wrong with the key.

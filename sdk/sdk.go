@@ -71,6 +71,10 @@ type Service struct {
 	CreatePayout   func(ctx context.Context, request wire.PayoutRequest) (wire.Payout, error)
 	CreateTransfer func(ctx context.Context, request wire.TransferRequest) (wire.Transfer, error)
 
+	// Health tells how the service fares, for GET /healthz. nil is a service that
+	// is well whenever it answers.
+	Health func(ctx context.Context) Health
+
 	// PageSizeMax is the largest pageSize that the lists serve in full; a larger
 	// one is refused. 0 means [wire.MaxPageSize]; less than
 	// [wire.DefaultPageSize] is not allowed.
