@@ -29,8 +29,12 @@ const (
 	// turnMax is how long one poll reads before it lets others have its place.
 	// A first read of years of data goes on in the next turn.
 	turnMax = 10 * time.Minute
+	// standstillMax is how much longer a poll may read whose watermark does not
+	// move, so that the next one would begin where it began. It stays below the
+	// hour that the job engine leaves a job.
+	standstillMax = 40 * time.Minute
 	// balancesWait is how soon the balances look again for accounts to be read,
-	// while the list of accounts has never been read to its end.
+	// while the first of them are still on their way.
 	balancesWait = time.Second
 )
 
@@ -91,22 +95,8 @@ func (p *Poller) Once(ctx context.Context, id hub.StreamID, turn int64) error {
 		return nil
 	}
 	connector, err := p.Store.Connector(ctx, id.Connector)
-	if err != nil {
-		return fmt.Errorf("poll %s: %w", id, err)
-	}
-	stored, err := p.read(ctx, connector, stream)
-	switch {
-	case ctx.Err() != nil:
-		return fmt.Errorf("poll %s: %w", id, ctx.Err()) // we are stopping; the turn stands
-	case err == nil:
-		err = p.complete(ctx, connector, stream, stored)
-	case errors.Is(err, errTurnOver):
-		now := p.now()
-		err = p.Store.CompletePoll(ctx, id, turn, now, false, now)
-	case hub.CodeOf(err) == hub.CodeStale:
-		// Somebody rewound the stream under us, and has scheduled its next poll.
-	default:
-		err = p.fail(ctx, connector, stream, stored, err)
+	if err == nil {
+		err = p.run(ctx, connector, stream)
 	}
 	if code := hub.CodeOf(err); err != nil && (code == hub.CodeStale || code == hub.CodeNotFound) {
 		return nil
@@ -115,6 +105,30 @@ func (p *Poller) Once(ctx context.Context, id hub.StreamID, turn int64) error {
 		return fmt.Errorf("poll %s: %w", id, err)
 	}
 	return nil
+}
+
+// run reads and ends the poll as the reading ended. It is hub.CodeStale when
+// somebody has rewound the stream under us, and scheduled its next poll.
+func (p *Poller) run(ctx context.Context, connector hub.Connector, stream hub.Stream) error {
+	stored, err := p.read(ctx, connector, stream)
+	if ctx.Err() != nil {
+		return ctx.Err() // we are stopping; the turn stands
+	}
+	if stream.ID.Resource == hub.Accounts && stored > 0 {
+		if err := p.wakeBalances(ctx, connector.ID); err != nil {
+			return err
+		}
+	}
+	switch {
+	case err == nil:
+		return p.complete(ctx, connector, stream, true)
+	case errors.Is(err, errTurnOver):
+		return p.complete(ctx, connector, stream, false)
+	case hub.CodeOf(err) == hub.CodeStale:
+		return err
+	default:
+		return p.fail(ctx, connector, stream, stored, err)
+	}
 }
 
 // read reads and stores, one beside the other, and returns how many versions were new.
@@ -136,30 +150,42 @@ func (p *Poller) read(ctx context.Context, connector hub.Connector, stream hub.S
 	return stored, err
 }
 
-// complete ends a poll that reached the end of the list.
-func (p *Poller) complete(ctx context.Context, connector hub.Connector, stream hub.Stream, stored int) error {
+// complete ends a poll that has read what it could: to the end of the list, or
+// for as long as it may.
+func (p *Poller) complete(ctx context.Context, connector hub.Connector, stream hub.Stream, ended bool) error {
 	now := p.now()
-	next, caughtUp := now.Add(stream.Period), true
+	next := now
+	if ended {
+		next = now.Add(stream.Period)
+	}
 	if stream.ID.Resource == hub.Balances {
-		accounts, err := p.Store.Stream(ctx, hub.StreamID{Connector: connector.ID, Resource: hub.Accounts})
+		coming, err := p.accountsComing(ctx, connector.ID)
 		if err != nil {
 			return err
 		}
-		if accounts.LastSuccessAt.IsZero() {
-			next, caughtUp = now.Add(min(balancesWait, stream.Period)), false
+		if coming {
+			next, ended = now.Add(min(balancesWait, stream.Period)), false
 		}
 	}
-	if err := p.Store.CompletePoll(ctx, stream.ID, stream.Turn, now, caughtUp, next); err != nil {
+	if err := p.Store.CompletePoll(ctx, stream.ID, stream.Turn, now, ended, next); err != nil {
 		return err
 	}
 	if !stream.FailingSince.IsZero() {
 		p.log().Info("stream recovered", "connector", connector.Name, "stream", stream.ID.Resource,
 			"failingSince", stream.FailingSince, "failures", stream.ConsecutiveFailures)
 	}
-	if stream.ID.Resource == hub.Accounts && stored > 0 {
-		return p.wakeBalances(ctx, connector.ID)
-	}
 	return nil
+}
+
+// accountsComing reports whether there was no account whose balances could have
+// been read, but will be soon. Later accounts wake the balances.
+func (p *Poller) accountsComing(ctx context.Context, connector hub.ConnectorID) (bool, error) {
+	accounts, err := p.Store.Stream(ctx, hub.StreamID{Connector: connector, Resource: hub.Accounts})
+	if err != nil || !accounts.LastSuccessAt.IsZero() || !accounts.FailingSince.IsZero() || !accounts.PausedAt.IsZero() {
+		return false, err
+	}
+	known, err := p.Store.AccountReferences(ctx, connector, "", 1)
+	return len(known) == 0, err
 }
 
 // wakeBalances has the balances of accounts read that have just become known.
@@ -173,10 +199,7 @@ func (p *Poller) wakeBalances(ctx context.Context, connector hub.ConnectorID) er
 
 // fail ends a poll that could not be finished and says when it is tried again.
 func (p *Poller) fail(ctx context.Context, connector hub.Connector, stream hub.Stream, stored int, cause error) error {
-	var described *hub.Error
-	if !errors.As(cause, &described) {
-		described = hub.Errorf(hub.CodeInternal, "%w", cause)
-	}
+	described := hub.Errorf(hub.CodeOf(cause), "%w", cause)
 	now := p.now()
 	failures := stream.ConsecutiveFailures
 	if stored > 0 {

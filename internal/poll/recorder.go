@@ -47,10 +47,16 @@ func record(ctx context.Context, store Store, stream hub.Stream, deadline time.T
 }
 
 // Put implements hub.Sink. It ends a poll that has had its time once the
-// watermark has moved, for then the next turn goes on from there.
+// watermark has moved, for then the next turn goes on from there. One whose
+// watermark does not move fails after a time that is beyond all use.
 func (r *recorder) Put(ctx context.Context, batch hub.Batch) error {
-	if r.now().After(r.deadline) && batch.Next.Watermark.After(r.begun) {
+	switch over := r.now().Sub(r.deadline); {
+	case over > 0 && batch.Next.Watermark.After(r.begun):
 		return errTurnOver
+	case over > standstillMax:
+		return hub.Errorf(hub.CodeIncomplete,
+			"%s were read for %s without coming to an end or to a place to go on from; what came is stored, and the next poll begins again. The stream's findings may say why; a higher requestsPerSecond may help",
+			r.stream.Resource, turnMax+standstillMax)
 	}
 	return r.send(ctx, entry{batch: batch})
 }
@@ -73,6 +79,11 @@ func (r *recorder) Settle(ctx context.Context) (int, error) {
 var errNotStored = errors.New("an earlier page could not be stored")
 
 func (r *recorder) send(ctx context.Context, e entry) error {
+	select {
+	case <-r.failed:
+		return errNotStored // even where there is room for more
+	default:
+	}
 	select {
 	case r.work <- e:
 		return nil
@@ -112,6 +123,6 @@ func (r *recorder) run(ctx context.Context) {
 		}
 		r.cursor = applied.Cursor
 		r.total += applied.Stored
-		stored += applied.Stored
+		stored += applied.Stored + applied.Rejected // a record put aside is news as well
 	}
 }
