@@ -122,8 +122,8 @@ func (p *page) addBalances(connector hub.ConnectorID, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if record.Err != nil {
-		rejection, _ := reject(p.batch.Stream, record.Raw, record.Err, p.readAt)
+	if why := record.Err; why != nil {
+		rejection, _ := reject(p.batch.Stream, record.Raw, why, p.readAt)
 		rejection.Reference = record.Value.AccountID
 		p.batch.Rejected = append(p.batch.Rejected, rejection)
 		return nil

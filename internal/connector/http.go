@@ -101,7 +101,7 @@ func (c *Client) getOnce(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, c.transportError(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // the body was read or given up
+	defer response.Body.Close()
 	return c.readAnswer(response)
 }
 
@@ -245,7 +245,7 @@ func (c *Client) hide(text string) string {
 // retryAfter reads the header of that name: seconds or an HTTP date (RFC 9110, 10.2.3).
 func retryAfter(value string, now time.Time) time.Duration {
 	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
-		return min(time.Duration(seconds), 24*3600) * time.Second
+		return time.Duration(min(seconds, 24*3600)) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil && at.After(now) {
 		return min(at.Sub(now), 24*time.Hour)

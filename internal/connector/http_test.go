@@ -106,7 +106,7 @@ func TestTheKeyNeverLeavesTheHostOfTheEndpoint(t *testing.T) {
 	var status atomic.Int32
 	var target atomic.Value
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, target.Load().(string), int(status.Load())) //nolint:errcheck // a string
+		http.Redirect(w, r, target.Load().(string), int(status.Load()))
 	})
 	secure := httptest.NewTLSServer(server.Config.Handler)
 	defer secure.Close()
@@ -120,7 +120,7 @@ func TestTheKeyNeverLeavesTheHostOfTheEndpoint(t *testing.T) {
 	for _, place := range places {
 		for _, code := range []int{301, 302, 303, 307, 308} {
 			target.Store(place.to)
-			status.Store(int32(code)) //nolint:gosec // small
+			status.Store(int32(code))
 			client := connect(place.from, Options{Transport: secure.Client().Transport})
 			_, err := client.getOnce(t.Context(), wire.PathTransactions)
 			mustBe(t, err, hub.CodeRedirected, "the API key is not sent there")
@@ -245,18 +245,18 @@ var faults = map[string]http.HandlerFunc{
 	"hangs up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	"cut after the headers": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
-		w.(http.Flusher).Flush() //nolint:errcheck // it is one
+		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	},
 	"cut in the body": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		fmt.Fprint(w, "[")
-		w.(http.Flusher).Flush() //nolint:errcheck // it is one
+		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	},
 	"cut between chunks": func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, "[")
-		w.(http.Flusher).Flush() //nolint:errcheck // it is one
+		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	},
 	"slow headers": func(_ http.ResponseWriter, r *http.Request) {
@@ -270,7 +270,7 @@ var faults = map[string]http.HandlerFunc{
 			if _, err := w.Write([]byte(" ")); err != nil {
 				return
 			}
-			w.(http.Flusher).Flush() //nolint:errcheck // it is one
+			w.(http.Flusher).Flush()
 			select {
 			case <-r.Context().Done():
 				return
@@ -284,12 +284,12 @@ func TestARefusedAndAResetConnectionAreTriedAgain(t *testing.T) {
 	var calls atomic.Int32
 	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		if calls.Add(1) == 1 {
-			conn, _, err := w.(http.Hijacker).Hijack() //nolint:errcheck // it is one
+			conn, _, err := w.(http.Hijacker).Hijack()
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			_ = conn.(*net.TCPConn).SetLinger(0) //nolint:errcheck // it is one
+			_ = conn.(*net.TCPConn).SetLinger(0)
 			conn.Close()
 			return
 		}
@@ -375,7 +375,7 @@ func TestAServiceThatEchoesTheKeyDoesNotGetItIntoAnError(t *testing.T) {
 		} {
 			synctest.Test(t, func(t *testing.T) {
 				client := overPipes(t, func(w http.ResponseWriter, _ *http.Request) {
-					conn, _, err := w.(http.Hijacker).Hijack() //nolint:errcheck // it is one
+					conn, _, err := w.(http.Hijacker).Hijack()
 					if err != nil {
 						t.Error(err)
 						return

@@ -180,7 +180,7 @@ func TestEveryMannerOfPagingIsReadCompletely(t *testing.T) {
 	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
 			for i := range *seeds {
-				from := *seed + uint64(i) //nolint:gosec // small
+				from := *seed + uint64(i)
 				random := rand.New(rand.NewPCG(from, 1))
 				s := &service{manners: m, random: random}
 				draw(s, random)
@@ -206,7 +206,7 @@ func TestEveryMannerOfPagingIsReadCompletely(t *testing.T) {
 
 func TestRowsThatMoveUnderAWalkAreNotLost(t *testing.T) {
 	for i := range 3 * *seeds {
-		from := *seed + uint64(i) //nolint:gosec // small
+		from := *seed + uint64(i)
 		random := rand.New(rand.NewPCG(from, 2))
 		s := new(service)
 		draw(s, random)

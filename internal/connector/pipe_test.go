@@ -37,7 +37,7 @@ func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"
 func overPipes(t *testing.T, handler http.HandlerFunc) *Client {
 	t.Helper()
 	listener := make(pipes)
-	server := &http.Server{Handler: handler} //nolint:gosec // its clients are ours
+	server := &http.Server{Handler: handler}
 	go server.Serve(listener)
 	transport := newTransport(DefaultConcurrency)
 	transport.Proxy = nil

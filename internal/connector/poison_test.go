@@ -11,7 +11,7 @@ func TestAPoisonedRowCostsNoOtherWhereverItStands(t *testing.T) {
 	for _, m := range []manners{{}, {UnstableTies: true}, {NoStampFirst: true}, {NoStampLast: true}} {
 		for _, size := range []int{2, 3, 7, 100} {
 			for at := range 30 {
-				s := &service{manners: m, random: lot(uint64(at))} //nolint:gosec // small
+				s := &service{manners: m, random: lot(uint64(at))}
 				s.add(8, noon, time.Second)
 				s.add(9, noon.Add(8*time.Second), 0)
 				s.add(13, noon.Add(9*time.Second), 100*time.Millisecond)

@@ -1,7 +1,6 @@
 package connector
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"testing"
@@ -48,22 +47,22 @@ func newLife(random *rand.Rand, m manners) *life {
 
 // happen lets one thing happen to the service's records.
 func (l *life) happen() {
-	any := l.random.IntN(len(l.records))
+	one := l.random.IntN(len(l.records))
 	switch l.random.IntN(12) {
 	case 0: // late, anywhere within the last hours
 		l.add(1+l.random.IntN(3), l.newest().Add(-time.Duration(l.random.IntN(7200))*time.Second), 0)
 	case 1: // late, and into a group
-		l.add(1, l.records[any].stamp, 0)
+		l.add(1, l.records[one].stamp, 0)
 	case 2, 3, 4:
-		l.change(any, l.now.Add(-time.Duration(l.random.IntN(2000))*time.Millisecond), l.random.IntN(1e6))
+		l.change(one, l.now.Add(-time.Duration(l.random.IntN(2000))*time.Millisecond), l.random.IntN(1e6))
 	case 5:
 		l.add(1, l.now.Add(time.Duration(l.random.IntN(7200))*time.Second), 0)
 	case 6:
 		if len(l.records) > 1 {
-			l.records = append(l.records[:any:any], l.records[any+1:]...)
+			l.records = append(l.records[:one:one], l.records[one+1:]...)
 		}
 	case 7:
-		l.poison(any, l.random.IntN(4))
+		l.poison(one, l.random.IntN(4))
 	case 8:
 		l.add(1+l.random.IntN(2*min(l.size, 20)), l.now.Truncate(time.Second), 0)
 	default:
@@ -149,7 +148,7 @@ func TestWhatAServiceHasInTheEndIsStored(t *testing.T) {
 	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
 			for i := range *seeds {
-				from := *seed + uint64(i) //nolint:gosec // small
+				from := *seed + uint64(i)
 				l := newLife(lot(from), m)
 				for range 4 {
 					l.poll(t, true, time.Duration(l.random.IntN(900))*time.Second)
@@ -157,7 +156,7 @@ func TestWhatAServiceHasInTheEndIsStored(t *testing.T) {
 				l.settleDown(t)
 				l.mustBeIn(t, l.kept)
 				if t.Failed() {
-					t.Fatal(fmt.Sprintf("page size %d: -seed %d", l.size, from))
+					t.Fatalf("page size %d: -seed %d", l.size, from)
 				}
 			}
 		})

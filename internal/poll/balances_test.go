@@ -25,12 +25,12 @@ func TestBalancesWaitForTheFirstAccounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		stream := m.once(t, m.poller(nil), hub.Balances)
-		if got := stream.NextDueAt.Sub(time.Now()); got != balancesWait || m.caughtUp {
+		if got := time.Until(stream.NextDueAt); got != balancesWait || m.caughtUp {
 			t.Errorf("due in %s, caught up: %t", got, m.caughtUp)
 		}
 		m.once(t, m.poller(accounts([]string{"a", "b"}, nil)), hub.Accounts)
 		stream = m.once(t, m.poller(nil), hub.Balances)
-		if got := stream.NextDueAt.Sub(time.Now()); got != period || !m.caughtUp || len(m.batches) != 1+2 {
+		if got := time.Until(stream.NextDueAt); got != period || !m.caughtUp || len(m.batches) != 1+2 {
 			t.Errorf("due in %s, caught up: %t, %d batches", got, m.caughtUp, len(m.batches))
 		}
 	})
@@ -81,7 +81,7 @@ func TestBalancesAreNotReadInATightLoopWhileAccountsDoNotCome(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := newMemory()
 			change(m)
-			if got := m.once(t, m.poller(nil), hub.Balances).NextDueAt.Sub(time.Now()); got != period {
+			if got := time.Until(m.once(t, m.poller(nil), hub.Balances).NextDueAt); got != period {
 				t.Errorf("%s: due in %s", name, got)
 			}
 		})

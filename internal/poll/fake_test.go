@@ -216,14 +216,14 @@ func failing(err error) reading {
 
 var errDown = hub.Errorf(hub.CodeServiceFailed, "the service failed (status 503)")
 
-// errAsking carries the pause that a service asks for.
-type errAsking time.Duration
+// askingError carries the pause that a service asks for.
+type askingError time.Duration
 
 // Error implements error.
-func (e errAsking) Error() string { return "come back later" }
+func (e askingError) Error() string { return "come back later" }
 
 func retryAfter(err error) time.Duration {
-	var asking errAsking
+	var asking askingError
 	if errors.As(err, &asking) {
 		return time.Duration(asking)
 	}

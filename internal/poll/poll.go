@@ -22,8 +22,8 @@ const (
 	// BackoffMax is the longest pause after a failed poll, unless the service
 	// itself asks for a longer one.
 	BackoffMax = 5 * time.Minute
-	// backoffMin is the pause after the first failure; it doubles from there.
-	backoffMin = 2 * time.Second
+	// backoffFirst is the pause after the first failure; it doubles from there.
+	backoffFirst = 2 * time.Second
 	// pauseAskedMax bounds the pause that a service may ask for.
 	pauseAskedMax = time.Hour
 	// turnMax is how long one poll reads before it lets others have its place.
@@ -224,7 +224,7 @@ func (p *Poller) backoff(failures int) time.Duration {
 	if bound == 0 {
 		bound = BackoffMax
 	}
-	pause := min(backoffMin, bound)
+	pause := min(backoffFirst, bound)
 	for range failures {
 		if pause = min(2*pause, bound); pause == bound {
 			break

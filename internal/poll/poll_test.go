@@ -21,7 +21,7 @@ func TestAPollStoresItsPagesAndSchedulesTheNext(t *testing.T) {
 		if len(m.batches) != 3 || m.completed != 1 || !m.caughtUp || stream.Turn != 2 {
 			t.Errorf("%d batches, %d polls completed, turn %d", len(m.batches), m.completed, stream.Turn)
 		}
-		if got := stream.NextDueAt.Sub(time.Now()); got != period {
+		if got := time.Until(stream.NextDueAt); got != period {
 			t.Errorf("due in %s, want %s", got, period)
 		}
 		for i := range m.batches {
@@ -129,10 +129,10 @@ func TestFailuresDoubleTheirPauseUpToABound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		p := m.poller(failing(fmt.Errorf("read transactions: page 3: %w", errDown)))
-		want, different := backoffMin, 0
+		want, different := backoffFirst, 0
 		for range 30 {
 			stream := m.once(t, p, hub.Transactions)
-			pause := stream.NextDueAt.Sub(time.Now())
+			pause := time.Until(stream.NextDueAt)
 			if pause < want/2 || pause > want || pause < time.Second {
 				t.Errorf("after %d failures a pause of %s, want %s to %s", stream.ConsecutiveFailures, pause, want/2, want)
 			}
@@ -160,7 +160,7 @@ func TestAPollThatGotOnBeforeItFailedIsTriedAgainSoon(t *testing.T) {
 		})
 		for range 10 {
 			stream := m.once(t, p, hub.Transactions)
-			if pause := stream.NextDueAt.Sub(time.Now()); pause < backoffMin/2 || pause > backoffMin {
+			if pause := time.Until(stream.NextDueAt); pause < backoffFirst/2 || pause > backoffFirst {
 				t.Errorf("a pause of %s", pause)
 			}
 		}
@@ -173,7 +173,7 @@ func TestTheBoundOfThePauseCanBeSet(t *testing.T) {
 		p := m.poller(failing(errDown))
 		p.BackoffMax = 100 * time.Millisecond
 		for range 10 {
-			if pause := m.once(t, p, hub.Transactions).NextDueAt.Sub(time.Now()); pause < p.BackoffMax/2 || pause > p.BackoffMax {
+			if pause := time.Until(m.once(t, p, hub.Transactions).NextDueAt); pause < p.BackoffMax/2 || pause > p.BackoffMax {
 				t.Errorf("a pause of %s", pause)
 			}
 		}
@@ -186,9 +186,9 @@ func TestThePauseIsAsLongAsTheServiceAsksFor(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			m := newMemory()
-			p := m.poller(failing(fmt.Errorf("read transactions: %w", errAsking(asked))))
+			p := m.poller(failing(fmt.Errorf("read transactions: %w", askingError(asked))))
 			p.RetryAfter = retryAfter
-			if pause := m.once(t, p, hub.Transactions).NextDueAt.Sub(time.Now()); pause != want {
+			if pause := time.Until(m.once(t, p, hub.Transactions).NextDueAt); pause != want {
 				t.Errorf("asked for %s: a pause of %s", asked, pause)
 			}
 		})
@@ -196,9 +196,9 @@ func TestThePauseIsAsLongAsTheServiceAsksFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		m.streams[hub.Transactions].ConsecutiveFailures = 20
-		p := m.poller(failing(errAsking(time.Second)))
+		p := m.poller(failing(askingError(time.Second)))
 		p.RetryAfter = retryAfter
-		if pause := m.once(t, p, hub.Transactions).NextDueAt.Sub(time.Now()); pause < BackoffMax/2 {
+		if pause := time.Until(m.once(t, p, hub.Transactions).NextDueAt); pause < BackoffMax/2 {
 			t.Errorf("a service that asks for less shortened the pause to %s", pause)
 		}
 	})
