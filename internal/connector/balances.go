@@ -58,7 +58,7 @@ func (c *Client) ReadBalances(
 		noticed.add(hub.FindingBalanceRefused, true, "the balances of %d of %d accounts could not be read, so their last ones stand: %s",
 			refused.count, read, strings.Join(refused.texts, "; "))
 	}
-	noticed.conclude(stream.Findings, 1)
+	noticed.conclude(stream.Findings, 1, false)
 	if len(noticed.news) == 0 {
 		return nil
 	}

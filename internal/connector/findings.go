@@ -59,8 +59,9 @@ func (f *findings) take(now time.Time) []hub.Finding {
 }
 
 // conclude closes a complete reading: what it should have seen again and did
-// not is withdrawn. pages is how many pages it read; one page says little about paging.
-func (f *findings) conclude(known []hub.Finding, pages int) {
+// not is withdrawn. pages is how many pages it read; one page says little about
+// paging. fullPages says that the service has pages of the size asked for.
+func (f *findings) conclude(known []hub.Finding, pages int, fullPages bool) {
 	if rows := len(f.future); rows > 0 {
 		orMore := ""
 		if rows == futureNamed {
@@ -71,7 +72,7 @@ func (f *findings) conclude(known []hub.Finding, pages int) {
 	}
 	for _, k := range known {
 		withdrawable := k.Code == hub.FindingFutureRows || k.Code == hub.FindingBalanceRefused || k.Incomplete ||
-			pages > 1 && slices.Contains(pagingFindings, k.Code)
+			pages > 1 && slices.Contains(pagingFindings, k.Code) || fullPages && k.Code == hub.FindingPageCapped
 		if withdrawable && !slices.ContainsFunc(f.seen, func(s hub.Finding) bool { return s.Code == k.Code }) {
 			f.news = append(f.news, k.Code.Withdraw())
 		}

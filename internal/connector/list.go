@@ -200,6 +200,13 @@ func (l *list) endOrCap(ctx context.Context, short page) (outcome, error) {
 	case behind == sameAgain || early || short.asked.Page > 1:
 		return outcome{step: stepSettle}, nil
 	}
+	again, err := l.fetch(ctx, short.asked)
+	if err != nil {
+		return outcome{}, err
+	}
+	if len(again.rows) != rows {
+		return outcome{step: stepAgain}, l.put(ctx, again) // the list has grown, and may have ended there
+	}
 	m.PageSize = rows
 	l.findings.add(hub.FindingPageCapped, false,
 		"the service was asked for %d rows and caps its pages at %d; the list is read in pages of that size, which takes more requests", short.asked.PageSize, rows)

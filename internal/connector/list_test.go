@@ -130,6 +130,42 @@ func TestAPageOutOfWhichRowsWereLeftIsNotTheEnd(t *testing.T) {
 	s.mustBeIn(t, m)
 }
 
+func TestAListThatGrowsWhileItsEndIsSoughtIsNotTakenForCapped(t *testing.T) {
+	s := new(service)
+	s.add(3, noon, time.Second)
+	s.before = func(request int) {
+		if request <= 5 {
+			s.add(1, s.newest().Add(time.Second), 0)
+		}
+	}
+	m := newMemory(hub.Transactions)
+	read(t, s, m, 100)
+	s.mustBeIn(t, m)
+	if got := m.stream.Cursor.Manners.PageSize; got != 0 {
+		t.Errorf("pages of %d are asked for", got)
+	}
+}
+
+func TestAMendedServiceIsAskedForFullPagesAgainAfterADay(t *testing.T) {
+	s := &service{manners: manners{Cap: 40}}
+	s.add(300, noon, time.Second)
+	m := newMemory(hub.Transactions)
+	read(t, s, m, 100)
+	if _, ok := m.finding(hub.FindingPageCapped); !ok {
+		t.Fatal("the cap was not found")
+	}
+	s.manners = manners{}
+	later := time.Now().Add(25 * time.Hour)
+	for range 2 {
+		s.add(300, s.newest(), time.Second)
+		readAt(t, s, m, 100, func() time.Time { return later })
+	}
+	s.mustBeIn(t, m)
+	if f, ok := m.finding(hub.FindingPageCapped); ok || m.stream.Cursor.Manners.PageSize != 0 {
+		t.Errorf("pages of %d, %s", m.stream.Cursor.Manners.PageSize, f.Text)
+	}
+}
+
 func TestALastPageThatIsShownAgainIsNotTakenForAnIgnoredPage(t *testing.T) {
 	for _, rows := range []int{1, 2, 99, 100, 101, 200} {
 		for _, step := range []time.Duration{0, time.Second} {

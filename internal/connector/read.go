@@ -44,7 +44,8 @@ func (c *Client) Read(ctx context.Context, stream hub.Stream, sink hub.Sink) err
 	if err := l.read(ctx); err != nil {
 		return err
 	}
-	noticed.conclude(stream.Findings, l.pages)
+	fullPages := cursor.Manners.PageSize == 0 && cursor.Manners.RowsMax >= l.size
+	noticed.conclude(stream.Findings, l.pages, fullPages)
 	if err := c.reread(ctx, stream, l); err != nil {
 		return err
 	}
@@ -81,11 +82,14 @@ func (c *Client) reread(ctx context.Context, stream hub.Stream, tail *list) erro
 			continue
 		default:
 			*tier.state = hub.Reread{StartedAt: now, Position: cursor.Watermark.Add(-tier.window), Until: cursor.Watermark}
+			cursor.Manners.EndProven = 0 // ask again what lies behind a short page
+			if tier.state == &cursor.Deep {
+				cursor.Manners = hub.Manners{} // and once a day how the service pages
+			}
 			if tier.state == &cursor.Deep && stream.ID.Resource != hub.Transactions {
 				// A name may change long after the account was made, and no filter shows that.
 				tier.state.Position = time.Time{}
 			}
-			cursor.Manners.EndProven = 0 // ask again what lies behind a short page
 		}
 		if err := c.rereadTier(ctx, tail, tier.state, tier.budget); err != nil {
 			return err
