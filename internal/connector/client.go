@@ -10,6 +10,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -149,15 +150,22 @@ func newTransport(concurrency int) *http.Transport {
 }
 
 // learnPageSize asks the service, once an hour, for the page size that it can
-// do. A service that does not say has pages of wire.DefaultPageSize.
+// do. A service that does not say has pages of wire.DefaultPageSize; one that
+// fails to answer has those that it had.
 func (c *Client) learnPageSize(ctx context.Context) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pageSize > 0 && c.now().Sub(c.pageSizeAt) < capabilitiesTTL {
 		return c.pageSize
 	}
-	c.pageSize, c.pageSizeAt = wire.DefaultPageSize, c.now()
-	if answer, err := c.get(ctx, wire.PathCapabilities); err == nil {
+	c.pageSizeAt = c.now()
+	answer, err := c.get(ctx, wire.PathCapabilities)
+	var failed *callError
+	if c.pageSize > 0 && errors.As(err, &failed) && failed.again {
+		return c.pageSize
+	}
+	c.pageSize = wire.DefaultPageSize
+	if err == nil {
 		if can, err := wire.DecodeCapabilities(answer); err == nil && can.PageSizeMax > 0 {
 			c.pageSize = can.PageSizeMax
 		}

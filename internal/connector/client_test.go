@@ -117,11 +117,13 @@ func TestThePageSizeIsWhatTheServiceCanDo(t *testing.T) {
 
 func TestAServiceIsAskedWhatItCanDoOnceAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked, can := 0, 500
+		asked, can, down := 0, 500, false
 		client := overPipes(t, func(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case r.URL.Path != wire.PathCapabilities:
 				fmt.Fprint(w, emptyList)
+			case down:
+				w.WriteHeader(http.StatusServiceUnavailable)
 			case can == 0:
 				asked++
 				w.WriteHeader(http.StatusNotFound)
@@ -145,8 +147,13 @@ func TestAServiceIsAskedWhatItCanDoOnceAnHour(t *testing.T) {
 			poll(1)
 			time.Sleep(10 * time.Minute)
 		}
-		can = 0
+		down = true
 		time.Sleep(10 * time.Minute)
+		if poll(1); client.pageSize != 500 {
+			t.Errorf("page size %d after a question that was not answered", client.pageSize)
+		}
+		down, can = false, 0
+		time.Sleep(time.Hour)
 		for range 5 {
 			poll(2)
 			time.Sleep(10 * time.Minute)

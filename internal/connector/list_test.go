@@ -130,6 +130,19 @@ func TestAPageOutOfWhichRowsWereLeftIsNotTheEnd(t *testing.T) {
 	s.mustBeIn(t, m)
 }
 
+func TestRowsThatChangeWheneverTheyAreShownAreSettled(t *testing.T) {
+	s := &service{manners: manners{Volatile: true}}
+	s.add(350, noon, 0)
+	s.add(50, noon.Add(time.Minute), time.Second)
+	m := newMemory(hub.Transactions)
+	if got := read(t, s, m, 100); got > 20 {
+		t.Errorf("%d requests", got)
+	}
+	if len(m.records) != 400 || len(m.stream.Findings) != 0 || !m.stream.Cursor.Watermark.Equal(s.newest()) {
+		t.Errorf("%d records, watermark %s, %v", len(m.records), m.stream.Cursor.Watermark, m.stream.Findings)
+	}
+}
+
 func TestAListThatGrowsWhileItsEndIsSoughtIsNotTakenForCapped(t *testing.T) {
 	s := new(service)
 	s.add(3, noon, time.Second)

@@ -51,6 +51,7 @@ type manners struct {
 	UnstableTies, DateFilter           bool
 	EveryTwice, Slips                  bool
 	NoStampFirst, NoStampLast          bool // where rows without a stamp stand, which no filter leaves out
+	Volatile                           bool // each time a row is shown it says when
 	HidesEvery                         int  // of so many rows one is left out after the page was cut
 }
 
@@ -68,6 +69,9 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body strings.Builder
 	for i, record := range s.page(r.URL.Query()) {
 		body.WriteString(string("[,"[min(i, 1)]))
+		if s.manners.Volatile {
+			record.raw = fmt.Sprintf(`%s,"shown":%d}`, strings.TrimSuffix(record.raw, "}"), len(s.requests))
+		}
 		body.WriteString(record.raw)
 	}
 	if body.Len() == 0 {

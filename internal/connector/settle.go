@@ -23,7 +23,8 @@ const (
 
 // settle reads the rows from a floor on, as far as no seek gets past them, in
 // pages that need not join: it sweeps over them until a whole sweep stores
-// nothing new, and only then trusts what it has read. So are read groups of one
+// nothing new, or only other versions of rows that stand where they stood, and
+// only then trusts what it has read. So are read groups of one
 // stamp that are larger than half a page, lists that are not sorted, and
 // services that bend the page size.
 func (l *list) settle(ctx context.Context, from time.Time) (outcome, error) {
@@ -31,6 +32,7 @@ func (l *list) settle(ctx context.Context, from time.Time) (outcome, error) {
 		return outcome{}, err
 	}
 	size, quiet := l.pageSize(), 0
+	known := make(map[sighting]struct{})
 	var s sweep
 	for range settleMax {
 		next, err := l.sweep(ctx, from, size)
@@ -41,6 +43,7 @@ func (l *list) settle(ctx context.Context, from time.Time) (outcome, error) {
 			return outcome{}, err
 		}
 		s = next
+		fresh := s.addTo(known)
 		stored, err := l.sink.Settle(ctx)
 		switch {
 		case err != nil:
@@ -49,7 +52,7 @@ func (l *list) settle(ctx context.Context, from time.Time) (outcome, error) {
 			size = wire.MaxPageSize // a larger page may hold what turning pages does not show
 		case s.stuck:
 			return l.skip(ctx, from, s)
-		case stored > 0:
+		case stored > 0 && fresh:
 			quiet = 0
 		case s.shuffled && quiet < quietMax:
 			quiet++
@@ -153,6 +156,16 @@ func (s *sweep) note(p page) {
 			s.seen[at] = struct{}{}
 		}
 	}
+}
+
+// addTo adds what the sweep has seen to what is known, and reports whether any
+// of it was new or there was too much to tell.
+func (s *sweep) addTo(known map[sighting]struct{}) bool {
+	before := len(known)
+	for at := range s.seen {
+		known[at] = struct{}{}
+	}
+	return len(known) > before || len(s.seen) == seenMax
 }
 
 // endRepeated ends a sweep at rows that come again, unless it is stuck there.
