@@ -29,6 +29,7 @@ var Dependencies = []Dependency{
 	{"github.com/spf13/pflag", "cobra's flags, where a setting comes from the environment or a file"},
 	{"github.com/tink-crypto/tink-go/v2", "encrypts secrets at rest, bound to their row, under a key that rotates"},
 	{"golang.org/x/sys", "the width of a terminal, and the lock on a database file under Windows"},
+	{"golang.org/x/oauth2", "tokens of the client credentials grant, for PSPs"},
 	{"golang.org/x/time", "the rate limit of each connector"},
 	{"gopkg.in/yaml.v3", "the settings file"},
 	{"modernc.org/sqlite", "SQLite without cgo, so that one `go build` is enough"},
