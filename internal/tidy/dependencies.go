@@ -18,7 +18,7 @@ type Dependency struct {
 // a reader's trust and an upgrade now and then, so each has its reason here.
 // What those modules need themselves is their affair.
 var Dependencies = []Dependency{
-	{"github.com/getkin/kin-openapi", "tests hold every answer against our OpenAPI documents"},
+	{"github.com/getkin/kin-openapi", "tests hold every answer against our OpenAPI documents, and the verifier those of others against the contract"},
 	{"github.com/go-json-experiment/json", "rejects duplicate keys and invalid UTF-8, and gives each record's raw bytes"},
 	{"github.com/google/go-cmp", "tests show what differs, not that something does"},
 	{"github.com/pressly/goose/v3", "frozen SQL migrations for SQLite and PostgreSQL, run by the program itself"},
