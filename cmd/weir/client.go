@@ -44,10 +44,7 @@ func (f *serverFlags) open() (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--server %w", err)
 	}
-	c := &client{base: base, http: &http.Client{
-		// The key belongs to the server that was named.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	c := newClient(base)
 	if f.keyFile != "" {
 		if c.key, err = readKey(f.keyFile); err != nil {
 			return nil, fmt.Errorf("--server-key-file: %w", err)
@@ -102,6 +99,14 @@ type client struct {
 	http      *http.Client
 	// ahead is how far the clock of the core is ahead of ours, by its last answer.
 	ahead time.Duration
+}
+
+// newClient returns a client without a key. It follows no redirects: the key
+// belongs to the server that was named.
+func newClient(base string) *client {
+	return &client{base: base, http: &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 }
 
 // now is the time at the core, so that "in 5 seconds" is true there.
@@ -274,29 +279,31 @@ func (c *client) streams(ctx context.Context, path string) ([]streamInfo, error)
 // A streamInfo is a stream as the API shows it; openapi.yaml of internal/api
 // says what the fields mean.
 type streamInfo struct {
-	ConnectorID         string       `json:"connectorID"`
-	ConnectorName       string       `json:"connectorName"`
-	Resource            hub.Resource `json:"resource"`
-	State               streamState  `json:"state"`
-	Summary             string       `json:"summary"`
-	NextDueAt           *time.Time   `json:"nextDueAt"`
-	PausedAt            *time.Time   `json:"pausedAt"`
-	CaughtUp            bool         `json:"caughtUp"`
-	LagSeconds          int64        `json:"lagSeconds"`
-	LastPollAt          *time.Time   `json:"lastPollAt"`
-	LastSuccessAt       *time.Time   `json:"lastSuccessAt"`
-	FailingSince        *time.Time   `json:"failingSince"`
-	ConsecutiveFailures int          `json:"consecutiveFailures"`
-	LastError           *streamError `json:"lastError"`
-	OpenRejections      int64        `json:"openRejections"`
-	Versions            int64        `json:"versions"`
-	Requests            int64        `json:"requests"`
-	LateRows            int64        `json:"lateRows"`
-	LateMaxSeconds      int64        `json:"lateMaxSeconds"`
-	Findings            []struct {
-		Text       string `json:"text"`
-		Incomplete bool   `json:"incomplete"`
-	} `json:"findings"`
+	ConnectorID         string        `json:"connectorID"`
+	ConnectorName       string        `json:"connectorName"`
+	Resource            hub.Resource  `json:"resource"`
+	State               streamState   `json:"state"`
+	Summary             string        `json:"summary"`
+	NextDueAt           *time.Time    `json:"nextDueAt"`
+	PausedAt            *time.Time    `json:"pausedAt"`
+	CaughtUp            bool          `json:"caughtUp"`
+	LagSeconds          int64         `json:"lagSeconds"`
+	LastPollAt          *time.Time    `json:"lastPollAt"`
+	LastSuccessAt       *time.Time    `json:"lastSuccessAt"`
+	FailingSince        *time.Time    `json:"failingSince"`
+	ConsecutiveFailures int           `json:"consecutiveFailures"`
+	LastError           *streamError  `json:"lastError"`
+	OpenRejections      int64         `json:"openRejections"`
+	Versions            int64         `json:"versions"`
+	Requests            int64         `json:"requests"`
+	LateRows            int64         `json:"lateRows"`
+	LateMaxSeconds      int64         `json:"lateMaxSeconds"`
+	Findings            []findingInfo `json:"findings"`
+}
+
+type findingInfo struct {
+	Text       string `json:"text"`
+	Incomplete bool   `json:"incomplete"`
 }
 
 type streamError struct {

@@ -18,9 +18,10 @@ import (
 const (
 	// lookEvery is the pause between two looks at a first read.
 	lookEvery = 400 * time.Millisecond
-	// triesMax is how often a stream may fail before connect stops waiting for it:
-	// often enough for a service that is just starting, some seconds in all.
-	triesMax = 3
+	// triesMax is how often a stream may fail before connect stops waiting for it.
+	// Twice is some seconds, with the tries inside of a poll: enough for a service
+	// that is just starting, and not too long for a person who has mistyped.
+	triesMax = 2
 	// unansweredMax is how many looks in a row the core may leave unanswered.
 	unansweredMax = 25
 )
@@ -250,9 +251,9 @@ func verdictOf(streams []streamInfo) verdict {
 	switch {
 	case lists > 0 && refused == lists:
 		return verdictRefused
-	case good == len(streams):
+	case lists > 0 && good == len(streams):
 		return verdictGood
-	case good+stuck == len(streams):
+	case lists > 0 && good+stuck == len(streams):
 		return verdictPartly
 	default:
 		return verdictOpen
@@ -300,7 +301,7 @@ func (w *firstRead) undo(ctx context.Context, streams []streamInfo) error {
 	why := ""
 	for i := range streams {
 		if s := &streams[i]; s.LastError != nil && s.Resource != hub.Balances {
-			why = strings.TrimSuffix(printable(s.LastError.Message), ".")
+			why = strings.TrimSuffix(printable(s.LastError.reason()), ".")
 			break
 		}
 	}

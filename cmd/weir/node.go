@@ -153,10 +153,11 @@ func (n *node) url() string { return "http://" + n.listener.Addr().String() }
 
 // run polls and answers until ctx ends, and then stops within stopTimeout.
 func (n *node) run(ctx context.Context) error {
-	if err := n.store.Reschedule(ctx, time.Now()); err != nil {
+	starting := context.WithoutCancel(ctx) // it is short, and a stop that comes meanwhile is no failure
+	if err := n.store.Reschedule(starting, time.Now()); err != nil {
 		return fmt.Errorf("schedule the streams: %w", err)
 	}
-	if err := n.engine.Start(ctx); err != nil {
+	if err := n.engine.Start(starting); err != nil {
 		return err
 	}
 	served := make(chan error, 1)

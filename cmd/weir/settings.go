@@ -21,13 +21,17 @@ import (
 
 // ownSettings are the flags that mean something else, or something narrower,
 // than the same flag of another command; the command is part of the name of
-// their setting. Were "connect --api-key-file" the setting of "serve
+// their setting. So is it where a variable that somebody set for other reasons
+// would do harm. Were "connect --api-key-file" the setting of "serve
 // --api-key-file", the core's own keys would be sent to somebody else's service.
 var ownSettings = map[string][]string{
 	"weir simulate":     {"listen"},
-	"weir bench ingest": {"transactions"},
+	"weir bench ingest": {"dir", "transactions"},
 	"weir connect":      {"api-key-file", "polling-period"},
-	"weir configure":    {"api-key-file", "polling-period"},
+	"weir configure":    {"api-key-file", "polling-period", "endpoint", "name"},
+	"weir disconnect":   {"yes"},
+	"weir statements":   {"dir", "data", "listen", "api-key-file", "mapping", "zone", "settle"},
+	"weir init":         {"mode", "module", "weir"},
 }
 
 // notSettings are flags that are given in the command line only.

@@ -21,11 +21,10 @@ import (
 const (
 	// watchEvery is the pause between two looks.
 	watchEvery = time.Second
-	// nameColumnsMax bounds a connector's name in the table; what stands below it
-	// has it whole. Names may have 500 characters.
+	// nameColumnsMin and nameColumnsMax bound a connector's name in the table; what
+	// stands below it has it whole. Names may have 500 characters.
+	nameColumnsMin = 10
 	nameColumnsMax = 40
-	// tableColumns is what the table takes beside the name.
-	tableColumns = 76
 	// textColumns is where sentences are broken.
 	textColumns = 100
 )
@@ -297,7 +296,7 @@ func (t terminal) headline(streams []streamInfo) string {
 	text := fmt.Sprintf("%s of %s: ", plural(len(streams), "stream"), plural(len(connectors), "connector"))
 	switch {
 	case bad > 0:
-		text += t.paint(red, fmt.Sprintf("%d need attention", bad))
+		text += t.paint(red, needs(bad)+" attention")
 	case paused == 0:
 		text += t.paint(green, "all are well")
 	default:
@@ -309,6 +308,13 @@ func (t terminal) headline(streams []streamInfo) string {
 	return text
 }
 
+func needs(n int) string {
+	if n == 1 {
+		return "1 needs"
+	}
+	return grouped(int64(n)) + " need"
+}
+
 func plural[N int | int64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -316,36 +322,51 @@ func plural[N int | int64](n N, noun string) string {
 	return grouped(int64(n)) + " " + noun + "s"
 }
 
-// streamTable has one line for each stream.
+// streamTable has one line for each stream. Where the terminal is too narrow the
+// names are shortened, and then the columns left out that matter least at night.
 func (t terminal) streamTable(streams []streamInfo, now time.Time) string {
-	nameColumns := nameColumnsMax
-	if t.columns > 0 {
-		nameColumns = min(max(t.columns-tableColumns, 12), nameColumnsMax)
-	}
-	heading := make([]cell, 0, 9)
+	var heading []cell
 	for i, text := range []string{"CONNECTOR", "STREAM", "STATE", "FOR", "BEHIND", "NEXT POLL", "STORED", "QUARANTINE", "LATE"} {
 		heading = append(heading, cell{text: text, colour: faint, right: i > 2})
 	}
 	rows := [][]cell{heading}
 	for i := range streams {
-		s := &streams[i]
-		row := []cell{
-			{text: abbreviate(s.connector(), nameColumns)},
-			{text: string(s.Resource)},
-			{text: string(s.State), colour: s.colour()},
-			{text: orDash(s.lasting(now)), right: true},
-			{text: s.behind(), right: true},
-			{text: s.nextPoll(now), right: true},
-			{text: grouped(s.Versions), right: true},
-			{text: numberOrDash(s.OpenRejections), right: true},
-			{text: numberOrDash(s.LateRows), right: true},
+		rows = append(rows, streamRow(&streams[i], now))
+	}
+	const late, behind = 8, 4
+	for _, column := range []int{late, behind} {
+		if t.columns > 0 && widthOf(rows)-columnWidth(rows, 0)+nameColumnsMin > t.columns {
+			for i := range rows {
+				rows[i] = slices.Delete(rows[i], column, column+1)
+			}
 		}
-		if s.OpenRejections > 0 {
-			row[7].colour = yellow
-		}
-		rows = append(rows, row)
+	}
+	most := nameColumnsMax
+	if t.columns > 0 {
+		most = min(max(t.columns-widthOf(rows)+columnWidth(rows, 0), nameColumnsMin), nameColumnsMax)
+	}
+	for i := range rows {
+		rows[i][0].text = abbreviate(rows[i][0].text, most)
 	}
 	return t.table(rows)
+}
+
+func streamRow(s *streamInfo, now time.Time) []cell {
+	quarantine := cell{text: numberOrDash(s.OpenRejections), right: true}
+	if s.OpenRejections > 0 {
+		quarantine.colour = yellow
+	}
+	return []cell{
+		{text: s.connector()},
+		{text: string(s.Resource)},
+		{text: string(s.State), colour: s.colour()},
+		{text: orDash(s.lasting(now)), right: true},
+		{text: s.behind(), right: true},
+		{text: s.nextPoll(now), right: true},
+		{text: grouped(s.Versions), right: true},
+		quarantine,
+		{text: numberOrDash(s.LateRows), right: true},
+	}
 }
 
 func (s *streamInfo) colour() colour {
@@ -426,8 +447,10 @@ type concern struct {
 	connector string
 	resources []string
 	urgency   int
-	text      []string
-	steps     []step
+	// code is that of the error where the streams fail.
+	code  hub.Code
+	text  []string
+	steps []step
 }
 
 type step struct{ command, effect string }
@@ -439,32 +462,56 @@ func concernsOf(streams []streamInfo, now time.Time) []concern {
 	failing := make(map[string]int)
 	for i := range streams {
 		s := &streams[i]
+		c := concernOf(s, now)
 		if s.State == stateFailing && s.LastError != nil {
-			key := s.ConnectorID + "\x00" + s.LastError.Message
-			if at, known := failing[key]; known && s.OpenRejections == 0 && len(s.Findings) == 0 {
-				all[at].resources = append(all[at].resources, string(s.Resource))
-				all[at].steps = failingSteps(s, len(all[at].resources))
+			key := s.ConnectorID + "\x00" + s.LastError.reason()
+			if at, known := failing[key]; known {
+				all[at].join(&c)
 				continue
 			}
 			failing[key] = len(all)
 		}
-		if c := concernOf(s, now); len(c.text) > 0 {
+		if len(c.text) > 0 {
 			all = append(all, c)
 		}
+	}
+	for _, at := range failing {
+		c := &all[at]
+		c.steps = append(failingSteps(c), c.steps...)
 	}
 	return all
 }
 
+// reason is the message without what was being read, where that makes no
+// difference: a service that is away is away for every stream.
+func (e *streamError) reason() string {
+	switch e.Code {
+	case hub.CodeUnreachable, hub.CodeTimeout, hub.CodeKeyRefused, hub.CodeRateLimited, hub.CodeRedirected, hub.CodeServiceFailed:
+		if _, reason, found := strings.Cut(e.Message, ": the service"); found {
+			return "the service" + reason
+		}
+	default:
+	}
+	return e.Message
+}
+
+// join adds what is special about another stream that fails for the same reason.
+func (c *concern) join(other *concern) {
+	c.resources = append(c.resources, other.resources...)
+	c.text = append(c.text, other.text[2:]...) // after the reason and since when
+	c.steps = append(c.steps, other.steps...)
+}
+
 func concernOf(s *streamInfo, now time.Time) concern {
 	c := concern{connector: s.connector(), resources: []string{string(s.Resource)}, urgency: s.urgency()}
-	name := shellWord(s.connector()) + " " + string(s.Resource)
+	name := shellWord(c.connector) + " " + string(s.Resource)
 	// The API's own summary tells the first finding that leaves rows out.
 	told := false
 	switch {
 	case s.State == stateFailing && s.LastError != nil:
-		c.text = append(c.text, asSentence(s.LastError.Message), fmt.Sprintf("Failing for %s; tried %s; the next try is %s.",
+		c.code = s.LastError.Code
+		c.text = append(c.text, asSentence(s.LastError.reason()), fmt.Sprintf("Failing for %s; tried %s; the next try is %s.",
 			span(s.lasting(now)), times(s.ConsecutiveFailures), s.nextPoll(now)))
-		c.steps = failingSteps(s, 1)
 	case s.State == statePaused:
 		c.text = append(c.text, s.Summary)
 		c.steps = append(c.steps, step{"weir resume " + name, "has it read again"})
@@ -474,7 +521,7 @@ func concernOf(s *streamInfo, now time.Time) concern {
 	case s.State == stateIncomplete:
 		c.text, told = append(c.text, s.Summary), true
 	case s.OpenRejections > 0:
-		c.text = append(c.text, plural(s.OpenRejections, "record")+" could not be read and wait in quarantine; the others are not held up.")
+		c.text = append(c.text, plural(s.OpenRejections, "record")+" in quarantine, which could not be read; all others go on.")
 	}
 	for _, f := range s.Findings {
 		if f.Incomplete && told {
@@ -489,14 +536,16 @@ func concernOf(s *streamInfo, now time.Time) concern {
 	return c
 }
 
-func failingSteps(s *streamInfo, streams int) []step {
-	name := shellWord(s.connector())
-	if streams == 1 {
-		name += " " + string(s.Resource)
+// failingSteps are what helps streams that fail for one reason.
+func failingSteps(c *concern) []step {
+	name := shellWord(c.connector)
+	poll := "weir poll " + name
+	if len(c.resources) == 1 {
+		poll += " " + c.resources[0]
 	}
-	again := step{"weir poll " + name, "tries at once"}
-	if s.LastError.Code == hub.CodeKeyRefused {
-		return []step{{"weir configure " + shellWord(s.connector()) + " --api-key-file FILE", "gives it another key"}, again}
+	again := step{poll, "tries at once"}
+	if c.code == hub.CodeKeyRefused {
+		return []step{{"weir configure " + name + " --api-key-file FILE", "gives it another key"}, again}
 	}
 	return []step{again}
 }

@@ -27,9 +27,13 @@ func terminalOf(out io.Writer) terminal {
 	if !ok {
 		return terminal{}
 	}
-	// https://no-color.org: any value but the empty one switches colours off.
-	colours := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	return terminal{is: true, colours: colours, columns: columns, rows: rows}
+	return terminal{is: true, colours: wantsColours(), columns: columns, rows: rows}
+}
+
+// wantsColours reports what the environment says about colours; see
+// https://no-color.org: any value but the empty one switches them off.
+func wantsColours() bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 // A colour is the code that switches it on.
@@ -67,21 +71,39 @@ type cell struct {
 	right bool
 }
 
-// table writes rows with their columns aligned, whatever their lengths. The last
-// column is not filled up.
-func (t terminal) table(rows [][]cell) string {
-	var widths []int
+// columnGap stands between two columns.
+const columnGap = "  "
+
+// columnWidth is how wide a column of rows is.
+func columnWidth(rows [][]cell, column int) int {
+	width := 0
 	for _, row := range rows {
-		for i, c := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
-		}
+		width = max(width, utf8.RuneCountInString(row[column].text))
+	}
+	return width
+}
+
+// widthOf is how wide rows are as a table. All have the same columns.
+func widthOf(rows [][]cell) int {
+	width := -len(columnGap)
+	for i := range rows[0] {
+		width += columnWidth(rows, i) + len(columnGap)
+	}
+	return width
+}
+
+// table writes rows with their columns aligned, whatever their lengths.
+func (t terminal) table(rows [][]cell) string {
+	widths := make([]int, len(rows[0]))
+	for i := range widths {
+		widths[i] = columnWidth(rows, i)
 	}
 	var text strings.Builder
 	for _, row := range rows {
 		for i, c := range row {
+			if i > 0 {
+				text.WriteString(columnGap)
+			}
 			fill := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text))
 			switch {
 			case c.right:
@@ -90,9 +112,6 @@ func (t terminal) table(rows [][]cell) string {
 				text.WriteString(t.paint(c.colour, c.text))
 			default:
 				text.WriteString(t.paint(c.colour, c.text) + fill)
-			}
-			if i < len(row)-1 {
-				text.WriteString("  ")
 			}
 		}
 		text.WriteByte('\n')
