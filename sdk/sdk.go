@@ -19,8 +19,13 @@
 // the contract's errors, compression, request ids, and a check that what your
 // functions return is what the contract allows.
 //
+// A provider that can't sort, filter and page is mirrored: package sdk/mirror
+// keeps a copy of it and serves that. Money, times, ids and statuses are read by
+// [Currencies], [Times], [ID] and [StatusTable].
+//
 // It does not store anything. A function that creates a payout must itself make
-// sure that one idempotency key moves money once.
+// sure that one idempotency key moves money once; package sdk/ledger does. Package
+// sdk/psphttp makes the HTTP client for the provider.
 package sdk
 
 import (

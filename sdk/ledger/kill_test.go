@@ -112,6 +112,13 @@ func (s *pspServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(wire.Payout{ID: fmt.Sprintf("po_%s_%d", key, s.moved[key]), Status: wire.StatusSucceeded, CreatedAt: time.Unix(1, 0)})
 }
 
+// count is how often the key's money was moved.
+func (s *pspServer) count(key string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moved[key]
+}
+
 func TestAPayoutThatIsKilledAtAnyStepIsMadeOnceAndAnsweredTheSameAfter(t *testing.T) {
 	server := &pspServer{moved: map[string]int{}}
 	provider := httptest.NewServer(server)
@@ -136,15 +143,15 @@ func TestAPayoutThatIsKilledAtAnyStepIsMadeOnceAndAnsweredTheSameAfter(t *testin
 		if answer, killed := run(key, step); !killed {
 			t.Fatalf("%s: it was not killed: %s", step, answer)
 		}
-		if server.moved[key] > 1 {
-			t.Errorf("%s: moved %d times", step, server.moved[key])
+		if server.count(key) > 1 {
+			t.Errorf("%s: moved %d times", step, server.count(key))
 		}
 		// Neither does it help to be killed once more, on the way to the answer.
 		run(key, []string{"looked up", "recorded again"}[i/len(killSteps)%2])
 		first, killed := run(key, "")
 		second, killedToo := run(key, "")
-		if killed || killedToo || first != second || !strings.Contains(first, `"id":"po_`+key+`_1"`) || server.moved[key] != 1 {
-			t.Errorf("%s: moved %d times, answers %q and %q", step, server.moved[key], first, second)
+		if killed || killedToo || first != second || !strings.Contains(first, `"id":"po_`+key+`_1"`) || server.count(key) != 1 {
+			t.Errorf("%s: moved %d times, answers %q and %q", step, server.count(key), first, second)
 		}
 	}
 }

@@ -143,7 +143,11 @@ func (m *Mirror) load(ctx context.Context) error {
 		&m.last.movement, &m.counts.Transactions, &m.counts.Balances, &m.counts.Rejections, &movedAt); err != nil {
 		return err
 	}
-	m.walks = newWalks(m.now(), time.UnixMicro(movedAt))
+	since := m.now()
+	if m.counts.Transactions == 0 {
+		since = time.Time{} // nobody can be in the middle of a walk
+	}
+	m.walks = newWalks(since, time.UnixMicro(movedAt))
 	return m.stmts.prepare(ctx, m.file)
 }
 
