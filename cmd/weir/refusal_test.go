@@ -82,6 +82,7 @@ func TestADatabaseThatCanNotBeUsedIsRefusedWithASentence(t *testing.T) {
 		want     []string
 	}{
 		{"a folder", func(_ *testing.T, dir string) string { return dir }, []string{"is a folder", "weir.db"}},
+		{"no file", func(*testing.T, string) string { return os.DevNull }, []string{"is not a file", "name another place"}},
 		{"in no folder", func(_ *testing.T, dir string) string { return filepath.Join(dir, "missing", "weir.db") }, []string{"can't create the database", "choose a folder"}},
 		{"a text", func(t *testing.T, dir string) string {
 			path := filepath.Join(dir, "weir.db")

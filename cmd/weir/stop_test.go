@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -56,5 +59,48 @@ func (c *core) wantStop(most time.Duration) {
 	}
 	if !strings.Contains(c.log(), "msg=stopped") {
 		c.t.Errorf("it does not say that it has stopped\n%s", c.log())
+	}
+}
+
+// Commands that go on until Ctrl-C end well by it.
+func TestCtrlCEndsWhatGoesOn(t *testing.T) {
+	t.Parallel()
+	c := startCore(t, t.TempDir())
+	c.install("away", "http://127.0.0.1:1")
+	tests := []struct {
+		args  []string
+		first string
+	}{
+		{[]string{"demo", "--transactions", "50"}, "payments core"},
+		{[]string{"simulate", "--transactions", "50", "--listen", "127.0.0.1:0"}, "API key"},
+		{[]string{"status", "--watch", "--server", c.base}, "away "},
+		{[]string{"status", "--watch", "--server", "http://127.0.0.1:1"}, "no payments core answers"},
+	}
+	for _, test := range tests {
+		t.Run(strings.Join(test.args[:2], " "), func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(program(t), test.args...)
+			cmd.Env = environment()
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			late := time.AfterFunc(commandTimeout, func() { _ = cmd.Process.Kill() })
+			defer late.Stop()
+			lines, said := bufio.NewScanner(stdout), ""
+			for !strings.Contains(said, test.first) && lines.Scan() {
+				said += lines.Text() + "\n"
+			}
+			_ = cmd.Process.Signal(os.Interrupt)
+			for lines.Scan() {
+				said += lines.Text() + "\n"
+			}
+			if err := cmd.Wait(); err != nil || !strings.Contains(said, test.first) {
+				t.Errorf("it ended with %v, after:\n%s", err, said)
+			}
+		})
 	}
 }
