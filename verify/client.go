@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/weirhq/weir/wire"
 )
@@ -442,7 +443,7 @@ func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\'
 // clip shortens a text for a sentence.
 func clip(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return ' '
 		}
 		return r

@@ -9,18 +9,19 @@ import (
 
 // Result is how one check ended.
 type Result struct {
-	ID       string        `json:"id"`
-	Area     string        `json:"area"`
-	Title    string        `json:"title"`
-	Mode     Mode          `json:"mode"`
-	Severity Severity      `json:"severity"`
-	Status   Status        `json:"status"`
-	Note     string        `json:"note,omitempty"`
-	Reason   string        `json:"reason,omitempty"`
-	Remedy   string        `json:"remedy,omitempty"`
-	Findings []Finding     `json:"findings,omitempty"`
-	Requests int           `json:"requests"`
-	Took     time.Duration `json:"tookNanoseconds"`
+	ID       string    `json:"id"`
+	Area     string    `json:"area"`
+	Title    string    `json:"title"`
+	Mode     Mode      `json:"mode"`
+	Severity Severity  `json:"severity"`
+	Status   Status    `json:"status"`
+	Note     string    `json:"note,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Remedy   string    `json:"remedy,omitempty"`
+	Findings []Finding `json:"findings,omitempty"`
+	Requests int       `json:"requests"`
+	// TookMilliseconds is how long the check took, waiting included.
+	TookMilliseconds int64 `json:"tookMilliseconds"`
 }
 
 func newResult(c *Check) Result {
@@ -49,11 +50,11 @@ type ListFacts struct {
 
 // Report is what a run has found.
 type Report struct {
-	Endpoint string        `json:"endpoint"`
-	Profile  Profile       `json:"profile"`
-	At       time.Time     `json:"at"`
-	Took     time.Duration `json:"tookNanoseconds"`
-	Requests int           `json:"requests"`
+	Endpoint         string    `json:"endpoint"`
+	Profile          Profile   `json:"profile"`
+	At               time.Time `json:"at"`
+	TookMilliseconds int64     `json:"tookMilliseconds"`
+	Requests         int       `json:"requests"`
 	// WalkRequests is what reading every list once takes.
 	WalkRequests int         `json:"walkRequests"`
 	Lists        []ListFacts `json:"lists"`
@@ -87,7 +88,7 @@ func (r *Report) Result(id string) *Result {
 // report gathers what the run has found.
 func (e *Exam) report(losses []Loss) *Report {
 	r := &Report{
-		Endpoint: e.options.Endpoint, Profile: e.options.Profile, At: e.begun.UTC(), Took: time.Since(e.begun),
+		Endpoint: e.options.Endpoint, Profile: e.options.Profile, At: e.begun.UTC(), TookMilliseconds: time.Since(e.begun).Milliseconds(),
 		Requests: e.client.requests, Results: e.results, Losses: losses, Snapshot: e.snapshot,
 	}
 	for _, l := range allLists {

@@ -21,7 +21,7 @@ const (
 	// defaultWait is how long a movement may take to appear and to be final.
 	defaultWait = 2 * time.Minute
 	// lookEvery is the pause between two looks for it.
-	lookEvery = 500 * time.Millisecond
+	lookEvery = time.Second
 	// hangUpAfter is when the connection is dropped after the order was sent.
 	hangUpAfter = 3 * time.Millisecond
 	// settleAfter is how long a service gets to finish what it was left alone with.
@@ -239,7 +239,7 @@ func (e *Exam) orderFinding(kind *kindOfOrder, order *wire.PayoutRequest, expect
 func (e *Exam) movements(ctx context.Context, order *wire.PayoutRequest, ids ...string) []wire.Transaction {
 	var found []wire.Transaction
 	seen := map[string]bool{}
-	from := e.tailOf(e.orders.begun.Add(-time.Hour))
+	from := e.tailOf(e.orders.begun.Add(-time.Minute))
 	for page := 1; page <= mendPagesMax; page++ {
 		s := e.sheet(ctx, transactions, window{page: page, size: wire.DefaultPageSize, from: second(from)})
 		for i := range s.rows {

@@ -288,7 +288,7 @@ func (e *Exam) judge(ctx context.Context, check *Check) Result {
 	if verdict.Status == "" {
 		begun, before := time.Now(), e.client.requests
 		verdict = e.safely(ctx, check)
-		result.Took, result.Requests = time.Since(begun), e.client.requests-before
+		result.TookMilliseconds, result.Requests = time.Since(begun).Milliseconds(), e.client.requests-before
 		if verdict.Status != Passed && ctx.Err() != nil {
 			verdict = unjudged("the time for the whole run was used up")
 		}
@@ -316,7 +316,7 @@ func (e *Exam) wanted(check *Check) Verdict {
 		return skipped(reason)
 	}
 	if len(e.options.Only) > 0 && !slices.Contains(e.options.Only, check.ID) && !slices.Contains(e.options.Only, string(check.Area())) {
-		return skipped("only other checks were asked for")
+		return skipped(notAsked)
 	}
 	switch {
 	case e.options.Quick && !quickChecks[check.ID]:

@@ -57,7 +57,7 @@ payments core in one process.`,
 	root.AddCommand(serveCommand(), demoCommand(), simulateCommand(), benchCommand(), versionCommand())
 	root.AddCommand(connectCommand(), configureCommand(), disconnectCommand(), statusCommand())
 	root.AddCommand(pollCommand(), pauseCommand(), resumeCommand(), rewindCommand(), rejectionsCommand())
-	root.AddCommand(statementsCommand(), initCommand())
+	root.AddCommand(statementsCommand(), initCommand(), verifyCommand())
 	return root
 }
 
