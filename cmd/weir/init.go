@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -218,8 +219,14 @@ func quotePath(path string) string {
 	return path
 }
 
+// settleTimeout bounds each way of settling a module. On a network that swallows
+// what is sent, the first would wait for minutes.
+const settleTimeout = time.Minute
+
 // settleModule lets go write down what the service needs. It begins with the
-// sums of the checkout, so that nothing is fetched that is on the machine.
+// sums of the checkout. go mod tidy asks also for what only the tests of others
+// need, which may not be on a machine without a network; listing the packages
+// asks for nothing but them, and leaves more sums than needed.
 func settleModule(ctx context.Context, dir, checkout string) error {
 	sums, err := os.ReadFile(filepath.Join(checkout, "go.sum"))
 	if err != nil {
@@ -228,12 +235,22 @@ func settleModule(ctx context.Context, dir, checkout string) error {
 	if err := os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o644); err != nil { //nolint:gosec // source code, for all to read
 		return fmt.Errorf("write the service: %w", err)
 	}
-	settle := exec.CommandContext(ctx, "go", "mod", "tidy")
-	settle.Dir = dir
-	if said, err := settle.CombinedOutput(); err != nil {
+	if _, err := goIn(ctx, dir, "mod", "tidy"); err == nil {
+		return nil
+	}
+	if said, err := goIn(ctx, dir, "list", "-mod=mod", "-test", "-deps", "./..."); err != nil {
 		return fmt.Errorf(`the service is written, but its module could not be settled: %w; run "go mod tidy" in %s%s`, err, dir, lastLine(said))
 	}
 	return nil
+}
+
+// goIn runs go in a folder and returns what it said.
+func goIn(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // our own words
+	cmd.Dir = dir
+	return cmd.CombinedOutput()
 }
 
 // lastLine is the last thing that a program said, as the end of a sentence.

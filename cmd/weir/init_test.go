@@ -72,6 +72,19 @@ func wantNewServiceInTheCore(t *testing.T, dir, url string) {
 	wantSame(t, "the balance", balances, newServiceBalances)
 }
 
+func TestANewServiceNeedsNoNetwork(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "demo-psp")
+	made := command{args: []string{"init", dir}, env: []string{"GOPROXY=off"}}.run(t)
+	if made.status != 0 {
+		t.Fatalf("init: %s%s", made.stdout, made.stderr)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "vet", "./...")
+	cmd.Dir, cmd.Env = dir, environment("GOPROXY=off", "GOFLAGS=", "GOWORK=off")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("it does not compile as it stands: %v\n%s", err, said)
+	}
+}
+
 func TestInitRefusesWhatItCantDoInASentence(t *testing.T) {
 	full := t.TempDir()
 	put(t, full, "keep.txt", "mine")
