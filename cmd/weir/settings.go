@@ -32,6 +32,10 @@ var ownSettings = map[string][]string{
 	"weir disconnect":   {"yes"},
 	"weir statements":   {"dir", "data", "listen", "api-key-file", "mapping", "zone", "settle"},
 	"weir init":         {"mode", "module", "weir"},
+	"weir verify": {
+		"api-key-file", "json", "junit", "html", "only", "skip", "write", "yes", "source", "beneficiary", "destination",
+		"asset", "amount", "wait", "baseline", "profile", "strict", "timeout", "rate", "requests",
+	},
 }
 
 // notSettings are flags that are given in the command line only.
