@@ -12,7 +12,8 @@ import (
 // A terminal is what is known about where a command writes. The zero value is a
 // file or a pipe: no colours, no width.
 type terminal struct {
-	// is says that a person looks at it; colours, that they want them.
+	// is says that a person looks at it who can be drawn a picture; colours, that
+	// they want them.
 	is, colours bool
 	// columns and rows are 0 where they are not known.
 	columns, rows int
@@ -27,7 +28,8 @@ func terminalOf(out io.Writer) terminal {
 	if !ok {
 		return terminal{}
 	}
-	return terminal{is: true, colours: wantsColours(), columns: columns, rows: rows}
+	moves := os.Getenv("TERM") != "dumb" // else its cursor stays where it is
+	return terminal{is: moves, colours: wantsColours(), columns: columns, rows: rows}
 }
 
 // wantsColours reports what the environment says about colours; see
