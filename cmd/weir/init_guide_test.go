@@ -89,17 +89,24 @@ func TestEveryCommandOfTheGuideWorks(t *testing.T) {
 	}
 }
 
-// newPorts finds a free port for each that the guide names.
+// newPorts finds a free port for each that the guide names. All are held until
+// the last is found, so no two are the same.
 func newPorts(t *testing.T) map[string]string {
 	t.Helper()
 	ports := map[string]string{}
+	var held []net.Listener
 	for _, written := range []string{"8080", "8090", "8091"} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer listener.Close() // not before all are found
+		held = append(held, listener)
 		_, ports[written], _ = net.SplitHostPort(listener.Addr().String())
+	}
+	for _, listener := range held {
+		if err := listener.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return ports
 }

@@ -139,7 +139,7 @@ func bookOptions(options statementsOptions) (statements.BookOptions, error) {
 	}
 	book.Zone = zone
 	for _, file := range options.mappingFiles {
-		text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+		text, err := os.ReadFile(file)
 		if err != nil {
 			return book, fmt.Errorf("--mapping: can't read the file: %w", err)
 		}
@@ -158,7 +158,7 @@ func serviceKeys(file string) ([]string, error) {
 	if file == "" {
 		return nil, errors.New("name the file with the keys that open the service: --api-key-file FILE")
 	}
-	text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("--api-key-file: can't read the keys: %w", err)
 	}

@@ -375,9 +375,8 @@ func (s *serving) health(t *testing.T, key string) folderAnswer {
 	}
 	defer response.Body.Close()
 	var answer folderAnswer
-	body, err := io.ReadAll(response.Body)
-	if err := json.Unmarshal(body, &answer); err != nil {
-		t.Fatalf("%s: %v", body, err)
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		t.Fatal(err)
 	}
 	return answer
 }

@@ -65,7 +65,7 @@ func run(ctx context.Context, listen, keyFile, stripeKeyFile, stripeURL, data st
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	slog.Info("serving", "service", "http://"+listener.Addr().String())
+	slog.Default().Info("serving", "service", "http://"+listener.Addr().String())
 	ctx, stop := context.WithCancel(ctx)
 	var pulling sync.WaitGroup
 	pulling.Go(func() { _ = m.Run(ctx, newSource(strings.TrimSpace(string(stripeKey)), stripeURL).sources()...) })

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/weirhq/weir/sdk/sdktest"
 	"github.com/weirhq/weir/wire"
 )
 
@@ -81,4 +82,10 @@ func TestNothingIsLostWhileStripesListGrows(t *testing.T) {
 	if len(seen) < 550 {
 		t.Errorf("%d transactions, want at least 550", len(seen))
 	}
+}
+
+func TestTheServiceKeepsTheContract(t *testing.T) {
+	server := httptest.NewServer(&growingStripe{count: 250, limit: 250})
+	defer server.Close()
+	sdktest.Run(t, mirrored(t, server.URL), sdktest.Options{Key: "key"})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -142,7 +141,6 @@ func mend(err error) error {
 	if !errors.As(err, &said) {
 		return fmt.Errorf("ask stripe: %w", err)
 	}
-	slog.Debug("stripe refused a request", "status", said.HTTPStatusCode, "code", said.Code, "request", said.RequestID)
 	switch said.HTTPStatusCode {
 	case http.StatusTooManyRequests:
 		return sdk.Unavailable("Stripe asks for fewer requests.", 10*time.Second)
