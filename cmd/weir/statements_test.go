@@ -160,6 +160,46 @@ func (want expectedFolder) check(t *testing.T, dir string) {
 	}
 }
 
+func TestAServiceOfStatementsThatIsStartedAgainShowsTheSame(t *testing.T) {
+	dir, key := t.TempDir(), writeFile(t, "key", "k\n")
+	text, err := os.ReadFile("../../statements/testdata/mt940-envelope.sta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "bank.sta", string(text))
+	var shown []string
+	for range 2 {
+		service := startCommand(t, "statements", "--dir", dir, "--settle", "100ms", "--listen", "127.0.0.1:0", "--api-key-file", key)
+		eventually(t, readTimeout, "the file is known", func() bool {
+			taken := service.health(t, "k").Details.Taken
+			return taken.Files+taken.Again > 0
+		})
+		shown = append(shown, service.read(t, "/transactions", "k"))
+		if err := service.stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if shown[0] != shown[1] || strings.Count(shown[0], `"id"`) != 3 {
+		t.Errorf("first it showed\n%s, then\n%s; want the same three movements", shown[0], shown[1])
+	}
+}
+
+func TestHealthTellsStrangersNothingOfTheFolder(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "cover.txt", "no statement")
+	service := startCommand(t, "statements", "--dir", dir, "--settle", "100ms", "--listen", "127.0.0.1:0", "--api-key-file", writeFile(t, "key", "k\n"))
+	eventually(t, readTimeout, "the file is rejected", func() bool { return service.health(t, "k").Status == "degraded" })
+	if shown := service.read(t, "/healthz", ""); shown != `{"status":"degraded"}` {
+		t.Errorf("without a key it shows %s", shown)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "rejected")); err != nil {
+		t.Fatal(err)
+	}
+	if status := service.health(t, "k").Status; status != "ok" {
+		t.Errorf("with the rejected file taken away it is %s", status)
+	}
+}
+
 // apiPayment and apiAccount are what the core's API shows of them.
 type apiPayment struct {
 	Reference            string      `json:"reference"`
@@ -364,21 +404,33 @@ type folderAnswer struct {
 
 func (s *serving) health(t *testing.T, key string) folderAnswer {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/healthz", nil)
+	var answer folderAnswer
+	if text := s.read(t, "/healthz", key); json.Unmarshal([]byte(text), &answer) != nil {
+		t.Fatalf("/healthz says %s", text)
+	}
+	return answer
+}
+
+// read asks the service for a path, without a key where it is empty.
+func (s *serving) read(t *testing.T, path, key string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+key)
+	if key != "" {
+		request.Header.Set("Authorization", "Bearer "+key)
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	var answer folderAnswer
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return answer
+	return string(body)
 }
 
 // caughtUp reports whether every file in the folder was looked at.
