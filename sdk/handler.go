@@ -105,6 +105,7 @@ func (h *handler) answer(r *http.Request, id string) (a answer, err error) {
 		return answer{header: http.Header{"Allow": {allow}}}, &Error{Status: http.StatusMethodNotAllowed, Title: "Method not allowed", Detail: "This path takes " + allow + "."}
 	}
 	ctx := context.WithValue(r.Context(), requestIDKey{}, id)
+	ctx = context.WithValue(ctx, connectionKey{}, connection(r))
 	if r.Method == http.MethodPost {
 		ctx = context.WithoutCancel(ctx)
 	}
@@ -160,6 +161,28 @@ func (h *handler) authorized(r *http.Request) bool {
 
 // fingerprint makes keys of one length, so that comparing them tells nothing.
 func fingerprint(key string) [sha256.Size]byte { return sha256.Sum256([]byte(key)) }
+
+type connectionKey struct{}
+
+// Connection names the connection of the request that a function is called for.
+// Its requests come one after the other, so they are likely one caller's. It is
+// empty where that can't be said: through a proxy, or over HTTP/2.
+func Connection(ctx context.Context) string {
+	name, _ := ctx.Value(connectionKey{}).(string)
+	return name
+}
+
+func connection(r *http.Request) string {
+	if r.ProtoMajor > 1 {
+		return ""
+	}
+	for _, header := range []string{"Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-Ip"} {
+		if r.Header.Get(header) != "" {
+			return ""
+		}
+	}
+	return r.RemoteAddr
+}
 
 type requestIDKey struct{}
 

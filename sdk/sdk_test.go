@@ -646,3 +646,16 @@ type discard struct{ header http.Header }
 func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d discard) WriteHeader(int)             {}
+
+func TestAConnectionIsNamedUnlessAProxyOrManyCallersShareIt(t *testing.T) {
+	var seen []string
+	endpoint, _ := serve(t, Service{Accounts: func(ctx context.Context, _ wire.ListQuery) ([]wire.Account, error) {
+		seen = append(seen, Connection(ctx))
+		return nil, nil
+	}})
+	call(t, "GET", endpoint+"/accounts", "")
+	call(t, "GET", endpoint+"/accounts", "", "X-Forwarded-For", "192.0.2.1")
+	if len(seen) != 2 || seen[0] == "" || seen[1] != "" {
+		t.Error(seen)
+	}
+}

@@ -43,8 +43,8 @@ func (m *Mirror) Beneficiaries(ctx context.Context, q wire.ListQuery) ([]wire.Be
 }
 
 // Transactions returns a page of the transactions, by updatedAt. Between two
-// pages of a walk nothing is lost while rows change; a row may then be shown on
-// both. For a minute after a start a page that the mirror can't place is refused
+// pages of a walk nothing is lost while rows change; where several callers walk
+// the list at once, a row may then be shown on both. For a minute after a start a page that the mirror can't place is refused
 // as unavailable, and a walk from page 1 succeeds.
 func (m *Mirror) Transactions(ctx context.Context, q wire.ListQuery) ([]wire.Transaction, error) {
 	return page(ctx, m, &transactionKind, q)
@@ -59,7 +59,8 @@ func (m *Mirror) Balances(ctx context.Context, accountID string) (wire.Balances,
 // page reads a page of a list by its key.
 func page[T any](ctx context.Context, m *Mirror, k *kind[T], q wire.ListQuery) ([]T, error) {
 	key := walkKey{table: k.table, from: fromMicro(q.From), size: q.PageSize}
-	after, skip, sure := m.walks.start(key, q.Page, m.now())
+	caller := sdk.Connection(ctx)
+	after, skip, sure := m.walks.start(key, q.Page, caller, m.now())
 	if !sure && k.moves {
 		return nil, &sdk.Error{
 			Status: http.StatusServiceUnavailable, Title: "Walk again",
@@ -93,7 +94,7 @@ func page[T any](ctx context.Context, m *Mirror, k *kind[T], q wire.ListQuery) (
 		return nil, err
 	}
 	if len(list) == q.PageSize {
-		m.walks.ended(key, q.Page, stamp, m.now())
+		m.walks.ended(key, q.Page, end{stamp, m.now(), caller})
 	}
 	return list, nil
 }

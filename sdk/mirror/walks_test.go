@@ -145,13 +145,13 @@ func TestTheMemoryOfWalksIsBounded(t *testing.T) {
 	for i := range 2000 {
 		key := walkKey{table: tableMovement, from: int64(i), size: 1}
 		for page := range 1000 {
-			w.ended(key, page+1, int64(page), now.Add(time.Duration(i)*time.Millisecond))
+			w.ended(key, page+1, end{stamp: int64(page), at: now.Add(time.Duration(i) * time.Millisecond)})
 		}
 	}
 	if w.ends > endsMax+1000 || w.ends < endsMax/2 {
 		t.Errorf("%d ends", w.ends)
 	}
-	if _, _, sure := w.start(walkKey{table: tableMovement, size: 1}, 2, now.Add(3*time.Second)); sure {
+	if _, _, sure := w.start(walkKey{table: tableMovement, size: 1}, 2, "", now.Add(3*time.Second)); sure {
 		t.Error("the oldest walk is forgotten and the mirror is sure of it")
 	}
 }
