@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	stripe "github.com/stripe/stripe-go/v85"
@@ -24,16 +25,22 @@ const (
 )
 
 // A source reads one Stripe account, and the accounts that are connected to it.
-type source struct{ stripe *stripe.Client }
+type source struct {
+	stripe *stripe.Client
+
+	// ownID is the account that the key belongs to, once it is known.
+	mu    sync.Mutex
+	ownID string
+}
 
 // newSource makes a source with a key of Stripe. It leaves retries to the
 // mirror, which waits as long as Stripe says.
-func newSource(key, url string) source {
+func newSource(key, url string) *source {
 	backends := stripe.NewBackendsWithConfig(&stripe.BackendConfig{
 		URL: stripe.String(url), MaxNetworkRetries: stripe.Int64(0), EnableTelemetry: stripe.Bool(false),
 		HTTPClient: &http.Client{Timeout: time.Minute}, LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull},
 	})
-	return source{stripe.NewClient(key, stripe.WithBackends(backends))}
+	return &source{stripe: stripe.NewClient(key, stripe.WithBackends(backends))}
 }
 
 // sources says how each list is read.
@@ -41,7 +48,7 @@ func newSource(key, url string) source {
 // Stripe lists the newest first and can't say what has changed. New balance
 // transactions are found at the top; that an old one has become available, or
 // that a bank account is gone, is found by reading all again.
-func (s source) sources() []mirror.Source {
+func (s *source) sources() []mirror.Source {
 	return []mirror.Source{
 		{Name: "accounts", Pull: mirror.FullScan(s.pullAccounts), Every: 5 * time.Minute},
 		{Name: "new balance transactions", Pull: mirror.NewestFirst(s.pullTransactions), Every: time.Minute},
@@ -51,7 +58,7 @@ func (s source) sources() []mirror.Source {
 
 // pullAccounts reads the account that the key belongs to, and then page by page
 // those connected to it: each with its balance and its bank accounts.
-func (s source) pullAccounts(ctx context.Context, after string) (sdk.Batch, error) {
+func (s *source) pullAccounts(ctx context.Context, after string) (sdk.Batch, error) {
 	var batch sdk.Batch
 	if after == "" {
 		own, err := s.stripe.V1Accounts.Retrieve(ctx, nil)
@@ -78,7 +85,7 @@ func (s source) pullAccounts(ctx context.Context, after string) (sdk.Batch, erro
 
 // addAccount adds an account with its balance and its bank accounts. as is whose
 // balance is asked for: a connected account's, or empty for the key's own.
-func (s source) addAccount(ctx context.Context, batch *sdk.Batch, account *stripe.Account, as string) error {
+func (s *source) addAccount(ctx context.Context, batch *sdk.Batch, account *stripe.Account, as string) error {
 	params := &stripe.BalanceRetrieveParams{}
 	if as != "" {
 		params.SetStripeAccount(as)
@@ -104,11 +111,11 @@ func (s source) addAccount(ctx context.Context, batch *sdk.Batch, account *strip
 
 // pullTransactions reads the balance transactions of the key's own account, the
 // newest first, from a cursor to older ones. What each is about comes with it.
-func (s source) pullTransactions(ctx context.Context, after string) (sdk.Batch, error) {
+func (s *source) pullTransactions(ctx context.Context, after string) (sdk.Batch, error) {
 	var batch sdk.Batch
-	own, err := s.stripe.V1Accounts.Retrieve(ctx, nil)
+	ownID, err := s.own(ctx)
 	if err != nil {
-		return batch, mend(err)
+		return batch, err
 	}
 	page := s.stripe.V1BalanceTransactions.List(ctx, &stripe.BalanceTransactionListParams{
 		ListParams: pageAfter(after, pageSize),
@@ -118,11 +125,25 @@ func (s source) pullTransactions(ctx context.Context, after string) (sdk.Batch, 
 		return batch, mend(err)
 	}
 	for _, moved := range page.Data() {
-		batch.Transactions = append(batch.Transactions, contractTransaction(moved, own.ID))
+		batch.Transactions = append(batch.Transactions, contractTransaction(moved, ownID))
 		batch.Next = moved.ID
 	}
 	batch.More = page.Meta().HasMore
 	return batch, nil
+}
+
+// own is the id of the account that the key belongs to. It is asked for once.
+func (s *source) own(ctx context.Context) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ownID == "" {
+		account, err := s.stripe.V1Accounts.Retrieve(ctx, nil)
+		if err != nil {
+			return "", mend(err)
+		}
+		s.ownID = account.ID
+	}
+	return s.ownID, nil
 }
 
 // pageAfter asks for one page behind a cursor, which is the last id of the page before.
