@@ -13,7 +13,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,6 +30,8 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure this machine",
 		Long:  "Measure how fast Weir is on this machine, each time beside a ceiling that is measured in the same run.",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(benchIngestCommand())
 	return c
@@ -231,21 +232,3 @@ func (b *ingestBench) serve(ctx context.Context) (*benchService, error) {
 }
 
 func (s *benchService) close() error { return s.server.Close() }
-
-// Resources are what the process has used so far.
-type resources struct {
-	cpu time.Duration
-	// peakRSS is in bytes.
-	peakRSS int64
-}
-
-func usage() resources {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return resources{}
-	}
-	return resources{
-		cpu:     time.Duration(u.Utime.Nano() + u.Stime.Nano()),
-		peakRSS: u.Maxrss * 1024, // Linux counts in kilobytes
-	}
-}

@@ -77,7 +77,7 @@ func prepareServe(options *nodeOptions, apiKeyFile string) error {
 		}
 		return nil
 	}
-	text, err := os.ReadFile(apiKeyFile) //nolint:gosec // the operator names the file
+	text, err := os.ReadFile(apiKeyFile)
 	if err != nil {
 		return fmt.Errorf("read the API's keys: %w", err)
 	}
