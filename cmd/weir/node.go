@@ -23,8 +23,10 @@ import (
 )
 
 const (
-	// stopTimeout is how long polls under way may take to end on a stop.
-	stopTimeout = 8 * time.Second
+	// stopTimeout bounds a stop, pollsTimeout how long polls under way may take to
+	// end by themselves before. One that is cut off goes on after the next start.
+	stopTimeout  = 8 * time.Second
+	pollsTimeout = 2 * time.Second
 	// sweepOverdue is how long a stream may be due before the sweep steps in.
 	sweepOverdue = 2 * time.Minute
 	// connectorsPage is how many connectors are listed at a time.
@@ -171,7 +173,10 @@ func (n *node) run(ctx context.Context) error {
 	}
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	return errors.Join(err, n.server.Shutdown(stopping), n.engine.Stop(stopping))
+	err = errors.Join(err, n.server.Shutdown(stopping))
+	polls, cancelPolls := context.WithTimeout(stopping, pollsTimeout)
+	defer cancelPolls()
+	return errors.Join(err, n.engine.Stop(polls))
 }
 
 // close gives back what openNode took. It may be called after a failed open.
