@@ -37,6 +37,9 @@ const (
 	DefaultConcurrency       = 8
 	// capabilitiesTTL is how long an answer about the page size is believed.
 	capabilitiesTTL = time.Hour
+	// capabilitiesTimeout is short: all streams of the connector wait for the
+	// answer, and can do without it.
+	capabilitiesTimeout = 5 * time.Second
 )
 
 // Options are what all clients of a process have in common. The zero value works.
@@ -159,7 +162,9 @@ func (c *Client) learnPageSize(ctx context.Context) int {
 		return c.pageSize
 	}
 	c.pageSizeAt = c.now()
-	answer, err := c.get(ctx, wire.PathCapabilities)
+	ctx, cancel := context.WithTimeout(ctx, capabilitiesTimeout)
+	defer cancel()
+	answer, err := c.getOnce(ctx, wire.PathCapabilities)
 	var failed *callError
 	if c.pageSize > 0 && errors.As(err, &failed) && failed.again {
 		return c.pageSize
