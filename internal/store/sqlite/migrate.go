@@ -4,8 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
+	"path/filepath"
 
 	"github.com/pressly/goose/v3"
 )
@@ -23,7 +26,7 @@ const applicationID = 0x57656972
 // migrate brings the tables up to date, after making sure that the file is a
 // database of Weir's, or empty, and not from a later version.
 func migrate(ctx context.Context, pool *sql.DB, path string) error {
-	if err := checkOwner(ctx, pool, path); err != nil {
+	if err := checkOwner(ctx, path); err != nil {
 		return err
 	}
 	folder, err := fs.Sub(migrations, "migrations")
@@ -48,14 +51,20 @@ func migrate(ctx context.Context, pool *sql.DB, path string) error {
 	return nil
 }
 
-// checkOwner refuses a database that has tables but is not Weir's.
-func checkOwner(ctx context.Context, pool *sql.DB, path string) error {
+// checkOwner refuses a database that has tables but is not Weir's. It looks
+// through a handle without settings, for ours would already change the file.
+func checkOwner(ctx context.Context, path string) (err error) {
+	file, err := sql.Open("sqlite", (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path)}).String())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
 	var id, tables int64
-	if err := pool.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id); err != nil {
+	if err := file.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id); err != nil {
 		return err
 	}
 	const foreign = `SELECT count(*) FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name NOT LIKE 'goose_%'`
-	if err := pool.QueryRowContext(ctx, foreign).Scan(&tables); err != nil {
+	if err := file.QueryRowContext(ctx, foreign).Scan(&tables); err != nil {
 		return err
 	}
 	if tables > 0 && id != applicationID {
