@@ -78,7 +78,9 @@ var crashes = map[string]func(*world){
 			}
 			b.Rejected = []hub.Rejection{rejection("bad", string(rune('a'+random.IntN(20))), 1)}
 			before := w.dump(w.connector)
-			applied, err := w.store.Apply(&fuse{Context: w.ctx, left: random.IntN(150)}, b)
+			// Short, middling and long, so that some are cut and some are not.
+			left := random.IntN([]int{20, 200, 20_000}[round%3])
+			applied, err := w.store.Apply(&fuse{Context: w.ctx, left: left}, b)
 			after := w.dump(w.connector)
 			switch {
 			case err == nil:
