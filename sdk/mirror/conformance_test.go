@@ -41,6 +41,17 @@ func (b *bank) list(context.Context, string) (sdk.Batch, error) {
 	return batch, nil
 }
 
+// paid lists the payouts alone.
+func (b *bank) paid(context.Context, string) (sdk.Batch, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var batch sdk.Batch
+	for _, order := range b.orders {
+		batch.Transactions = append(batch.Transactions, b.rows[order.ID])
+	}
+	return batch, nil
+}
+
 func (b *bank) add(rows ...wire.Transaction) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -109,7 +120,8 @@ func (s *service) start() {
 		APIKeys: []string{"key"}, Logger: quiet,
 		CreatePayout: func(ctx context.Context, r wire.PayoutRequest) (wire.Payout, error) {
 			payout, err := pay(ctx, r)
-			if pullErr := s.pull(ctx); pullErr != nil {
+			// What has just been paid is shown at once, without a walk over everything.
+			if _, pullErr := s.m.CatchUp(ctx, mirror.Source{Name: "paid", Pull: s.bank.paid}); pullErr != nil {
 				s.t.Error(pullErr)
 			}
 			return payout, err
