@@ -205,6 +205,9 @@ func isLoopback(host string) bool {
 }
 
 func checkUnknown(ctx context.Context, e *Exam) Verdict {
+	if !e.reached() {
+		return unjudged("no list could be read: " + e.unreached())
+	}
 	var findings []Finding
 	judged := 0
 	for _, asked := range []request{

@@ -302,7 +302,8 @@ func (e *Exam) filter(ctx context.Context, c *crawl) *probed {
 	rows := c.live()
 	if v := p.exact; v.sheet.err == nil && len(v.sheet.rows) > 0 && len(rows) > 0 {
 		p.ignored = len(v.early) > 0 && v.sheet.rows[0].place().id == rows[0].id
-		byCreation := slices.ContainsFunc(v.missing, func(r record) bool { return r.created.Before(at) }) &&
+		later := at.Truncate(time.Second).Add(time.Second)
+		byCreation := slices.ContainsFunc(v.missing, func(r record) bool { return r.created.Before(at) && !r.stamp().Before(later) }) &&
 			!slices.ContainsFunc(v.sheet.rows, func(r record) bool { return r.created.Before(at) })
 		p.wrongField = !p.ignored && c.list == transactions && byCreation
 	}
