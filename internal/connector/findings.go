@@ -68,7 +68,7 @@ func (f *findings) conclude(known []hub.Finding, pages int, fullPages bool) {
 			orMore = " or more"
 		}
 		f.add(hub.FindingFutureRows, false,
-			"%d%s rows are dated in the future, the furthest %s; they are stored, and the watermark does not follow them", rows, orMore, instant(f.futureMax))
+			"the list has rows dated in the future (%d%s, the furthest %s); they are stored, and the watermark does not follow them", rows, orMore, instant(f.futureMax))
 	}
 	for _, k := range known {
 		withdrawable := k.Code == hub.FindingFutureRows || k.Code == hub.FindingBalanceRefused || k.Incomplete ||

@@ -26,12 +26,12 @@ import (
 )
 
 const (
-	// fetchMin and fetchMax bound how often a queue asks the database for jobs,
+	// fetchFastest and fetchSlowest bound how often a queue asks the database for jobs,
 	// and so how late a job begins that was scheduled for a time. The more queues
 	// there are the less often each asks, fetchShare later for each.
-	fetchMin   = 250 * time.Millisecond
-	fetchMax   = 5 * time.Second
-	fetchShare = 25 * time.Millisecond
+	fetchFastest = 250 * time.Millisecond
+	fetchSlowest = 5 * time.Second
+	fetchShare   = 25 * time.Millisecond
 	// workersPerConnector lets all streams of a connector be read at once.
 	workersPerConnector = 8
 	// jobTimeout is far beyond what a poll takes: it gives up its place by itself.
@@ -122,7 +122,7 @@ func New(ctx context.Context, options Options) (*Engine, error) {
 		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 1}},
 		Workers:                     workers,
 		Logger:                      quiet,
-		FetchPollInterval:           fetchMax,
+		FetchPollInterval:           fetchSlowest,
 		JobTimeout:                  jobTimeout,
 		RescueStuckJobsAfter:        rescueAfter,
 		CompletedJobRetentionPeriod: keepDone,
@@ -235,7 +235,7 @@ func (e *Engine) Sync(ctx context.Context) {
 		}
 		queue := river.QueueConfig{
 			MaxWorkers:        workersPerConnector,
-			FetchPollInterval: min(max(fetchMin, time.Duration(len(connectors))*fetchShare), fetchMax),
+			FetchPollInterval: min(max(fetchFastest, time.Duration(len(connectors))*fetchShare), fetchSlowest),
 		}
 		if err := e.client.Queues().Add(queueOf(id), queue); err != nil {
 			e.options.Logger.Error("can't add a queue", "connector", id.Reference, "error", err)
@@ -311,14 +311,17 @@ func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[SweepArgs]) error {
 // atLeastWarn keeps River's notes about its own well-being out of the log.
 type atLeastWarn struct{ slog.Handler }
 
+// Enabled implements slog.Handler.
 func (h atLeastWarn) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
 
+// WithAttrs implements slog.Handler.
 func (h atLeastWarn) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return atLeastWarn{h.Handler.WithAttrs(attrs)}
 }
 
+// WithGroup implements slog.Handler.
 func (h atLeastWarn) WithGroup(name string) slog.Handler {
 	return atLeastWarn{h.Handler.WithGroup(name)}
 }

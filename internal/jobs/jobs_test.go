@@ -208,8 +208,7 @@ func TestAStreamIsNotPolledTwiceAtOnce(t *testing.T) {
 }
 
 func TestAStreamThatLostItsJobIsFoundBySweeping(t *testing.T) {
-	var r *rig
-	r = newRig(t, func(context.Context, hub.StreamID, int64) error { return nil }) // ends without a successor
+	r := newRig(t, func(context.Context, hub.StreamID, int64) error { return nil }) // ends without a successor
 	id := hub.StreamID{Connector: r.install(t, "acme"), Resource: hub.Accounts}
 	await(t, "the first poll", func() bool { return r.count(func(c call) bool { return c.stream == id }) == 1 })
 	await(t, "the poll that the sweep asked for", func() bool {
