@@ -79,9 +79,7 @@ func (e *Exam) sheet(ctx context.Context, l *list, w window) *sheet {
 		s.rows, s.err = nil, errors.New(s.answer.describe())
 		return s
 	}
-	if w.size == wire.DefaultPageSize {
-		e.observe(l, s)
-	}
+	e.observe(l, s)
 	return s
 }
 
@@ -113,6 +111,10 @@ func (e *Exam) walk(ctx context.Context, l *list) *crawl {
 // service shows less than it was asked for.
 func (e *Exam) sizeUp(ctx context.Context, c *crawl, first *sheet) *sheet {
 	next := e.sheet(ctx, c.list, window{page: 2, size: c.size})
+	if next.err == nil && len(next.rows) == 0 {
+		// The rest may lie between the end of this page and the beginning of the next.
+		next = e.sheet(ctx, c.list, window{page: 2, size: len(first.rows)})
+	}
 	if next.err != nil || len(next.rows) == 0 || next.same(first) || !e.hasNew(first, next) {
 		return first
 	}
@@ -321,6 +323,7 @@ func (e *Exam) seek(ctx context.Context, c *crawl) {
 		if last == noStamp || !at.Truncate(time.Second).After(from) {
 			// A second that holds more rows than a page can't be got past.
 			c.unwalked++
+			c.why = "every page is the first page, and more rows share the second of " + instant(at.UTC()) + " than a page holds"
 			at = from.Add(time.Second)
 		}
 		from = at.Truncate(time.Second)

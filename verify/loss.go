@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -43,13 +44,12 @@ type Loss struct {
 	Sentence string `json:"sentence"`
 }
 
-// observation is a page of the hub's size that was seen, by which the rule is
+// observation is a page that was seen, by which the rule is
 // found that the service follows.
 type observation struct {
-	page    int
-	from    int64
-	ids     []uint64
-	refused bool
+	page, size int
+	from       int64
+	ids        []uint64
 }
 
 // observe keeps a page, while there is room.
@@ -58,7 +58,7 @@ func (e *Exam) observe(l *list, s *sheet) {
 	if e.sealed || len(kept) >= observedMax || s.window.from == "" && s.window.page > 3 && len(kept) > observedMax/4 {
 		return
 	}
-	o := &observation{page: s.window.page, from: noStamp, ids: s.ids()}
+	o := &observation{page: s.window.page, size: s.window.size, from: noStamp, ids: s.ids()}
 	if s.window.from != "" {
 		at, err := time.Parse(time.RFC3339Nano, s.window.from)
 		if err != nil {
@@ -86,17 +86,38 @@ type model struct {
 	rows      []place
 	ascending bool
 	sieving   sieving
-	// limit is how many rows a page holds, step how far apart pages begin.
-	limit, step int
-	ignored     bool
-	lastAgain   bool
-	endRefused  bool
+	// guessed are the rows without a stamp of their own.
+	guessed map[uint64]bool
+	// cap is how many rows a page holds at most, own how many it holds whatever
+	// was asked for; 0 is neither. Where pages are gapped, they begin as far apart
+	// as was asked for, however short they are.
+	cap, own   int
+	gapped     bool
+	ignored    bool
+	lastAgain  bool
+	endRefused bool
+}
+
+// extent is how many rows a page holds, and how far apart pages begin.
+func (m *model) extent(size int) (limit, step int) {
+	switch {
+	case m.own > 0 && m.gapped:
+		return m.own, size
+	case m.own > 0:
+		return m.own, m.own
+	case m.cap > 0 && m.gapped:
+		return min(size, m.cap), size
+	case m.cap > 0:
+		return min(size, m.cap), min(size, m.cap)
+	}
+	return size, size
 }
 
 // page answers as the service would.
-func (m *model) page(number int, from int64) (rows []place, refused bool) {
+func (m *model) page(number, size int, from int64) (rows []place, refused bool) {
 	rows = m.sieve(from)
-	start := (number - 1) * m.step
+	limit, step := m.extent(size)
+	start := (number - 1) * step
 	if m.ignored {
 		start = 0
 	}
@@ -107,9 +128,9 @@ func (m *model) page(number int, from int64) (rows []place, refused bool) {
 		case !m.lastAgain || len(rows) == 0:
 			return nil, false
 		}
-		start = (len(rows) - 1) / m.step * m.step
+		start = (len(rows) - 1) / step * step
 	}
-	return rows[start:min(start+m.limit, len(rows))], false
+	return rows[start:min(start+limit, len(rows))], false
 }
 
 func (m *model) sieve(from int64) []place {
@@ -141,50 +162,71 @@ func (m *model) sieve(from int64) []place {
 func (m *model) explains(seen []*observation) int {
 	n := 0
 	for _, o := range seen {
-		rows, _ := m.page(o.page, o.from)
-		same := len(rows) == len(o.ids)
-		for i := 0; same && i < len(rows); i++ {
-			same = rows[i].id == o.ids[i]
-		}
-		if same {
+		rows, _ := m.page(o.page, o.size, o.from)
+		if alike(rows, o.ids, m.guessed) {
 			n++
 		}
 	}
 	return n
 }
 
+// alike compares a page of the model with one that was seen. Rows whose stamp is
+// guessed may stand on either side of a filter, and push the page's end.
+func alike(rows []place, ids []uint64, guessed map[uint64]bool) bool {
+	if len(guessed) > 0 {
+		rows = slices.DeleteFunc(slices.Clone(rows), func(r place) bool { return r.guessed })
+		ids = slices.DeleteFunc(slices.Clone(ids), func(id uint64) bool { return guessed[id] })
+	}
+	if off := len(rows) - len(ids); off > len(guessed) || off < -len(guessed) {
+		return false
+	}
+	for i := range min(len(rows), len(ids)) {
+		if rows[i].id != ids[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // fit finds the rule that explains the most of what was seen; among equals the
 // most honest one.
 func (e *Exam) fit(c *crawl) (m *model, explained int) {
 	base := model{
-		rows: c.live(), ascending: true, limit: hubPage, step: hubPage,
+		rows: c.live(), ascending: true, cap: c.cap, own: c.oversize,
 		ignored: c.ignored, lastAgain: c.lastAgain, endRefused: c.endRefused != nil,
 	}
+	base.guess()
 	for i := range base.rows {
-		// A row without a stamp stands where its neighbour does.
-		if base.rows[i].stamp == noStamp && i > 0 {
-			base.rows[i].stamp = base.rows[i-1].stamp
-		}
 		base.ascending = base.ascending && (i == 0 || base.rows[i-1].stamp <= base.rows[i].stamp)
 	}
-	steps := []int{hubPage}
-	switch {
-	case c.cap > 0:
-		base.limit, steps = c.cap, []int{c.cap, hubPage}
-	case c.oversize > 0:
-		base.limit, steps = c.oversize, []int{c.oversize, hubPage}
-	}
 	explained = -1
-	for _, step := range steps {
+	for _, gapped := range []bool{false, true} {
 		for s := range sievings {
 			candidate := base
-			candidate.step, candidate.sieving = step, s
+			candidate.gapped, candidate.sieving = gapped, s
 			if n := candidate.explains(e.sheets[c.list]); n > explained {
 				m, explained = &candidate, n
 			}
 		}
 	}
 	return m, explained
+}
+
+// guess gives rows without a stamp that of their neighbour.
+func (m *model) guess() {
+	m.guessed = map[uint64]bool{}
+	for i := range m.rows {
+		if m.rows[i].stamp != noStamp {
+			continue
+		}
+		m.rows[i].guessed, m.guessed[m.rows[i].id] = true, true
+		switch {
+		case i > 0:
+			m.rows[i].stamp = m.rows[i-1].stamp
+		case len(m.rows) > 1:
+			m.rows[i].stamp = m.rows[1].stamp
+		}
+	}
 }
 
 // played is how the reference's client ended.
@@ -241,9 +283,10 @@ func fetch(m *model, state int64) (kept []place, more bool, stuck string) {
 	if state != noStamp {
 		from = time.Unix(0, state).Truncate(time.Second).UnixNano()
 	}
-	pagesMax := len(m.rows)/max(m.step, 1) + idleFetchesMax
+	_, step := m.extent(hubPage)
+	pagesMax := len(m.rows)/step + idleFetchesMax
 	for page := 1; ; page++ {
-		rows, refused := m.page(page, from)
+		rows, refused := m.page(page, hubPage, from)
 		if refused {
 			return nil, false, "the page after a full last page is refused, and the whole reading with it"
 		}
@@ -305,7 +348,7 @@ func (e *Exam) predictOne(ctx context.Context, c *crawl) Loss {
 	case c.failed != nil:
 		loss.Unknown = "the list could not be read: " + c.why
 		return loss
-	case !c.complete && c.endRefused == nil && !c.ignored:
+	case !c.complete && c.endRefused == nil:
 		loss.Unknown = "the list could not be read to its end: " + c.why
 		return loss
 	case loss.Rows == 0:

@@ -192,13 +192,15 @@ func (e *Exam) compareDeep(ctx context.Context, c *crawl, size int, judged bool)
 func (e *Exam) gaps(ctx context.Context, c *crawl) []Finding {
 	second := e.sheet(ctx, c.list, window{page: 2, size: wire.DefaultPageSize})
 	follows := e.sheet(ctx, c.list, window{page: 2, size: c.size})
-	if second.err != nil || follows.err != nil || len(second.rows) == 0 || len(follows.rows) == 0 ||
-		second.ids()[0] == follows.ids()[0] {
+	if second.err != nil || follows.err != nil || len(follows.rows) == 0 ||
+		len(second.rows) > 0 && second.ids()[0] == follows.ids()[0] {
 		return nil
 	}
 	left := follows.rows
-	if at := slices.Index(follows.ids(), second.ids()[0]); at >= 0 {
-		left = left[:at]
+	if len(second.rows) > 0 {
+		if at := slices.Index(follows.ids(), second.ids()[0]); at >= 0 {
+			left = left[:at]
+		}
 	}
 	return []Finding{{
 		Expected: fmt.Sprintf("page 2 of %d to go on where page 1 ended", wire.DefaultPageSize),

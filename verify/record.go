@@ -147,6 +147,8 @@ type place struct {
 	// unreadable and unplaced say what the reference's client makes of the row:
 	// it fails the page, or it passes the row by.
 	unreadable, unplaced bool
+	// guessed says that the row shows no stamp, and has its neighbour's.
+	guessed bool
 }
 
 const (

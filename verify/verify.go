@@ -332,6 +332,11 @@ func (e *Exam) wanted(check *Check) Verdict {
 	return Verdict{}
 }
 
+// hasFailed reports whether a check that was made before this one has failed.
+func (e *Exam) hasFailed(id string) bool {
+	return slices.ContainsFunc(e.results, func(r Result) bool { return r.ID == id && r.Status == Failed })
+}
+
 // quickChecks are those that a first page and a few questions can answer.
 var quickChecks = map[string]bool{
 	"A1": true, "A4": true, "A5": true, "B1": true, "B2": true, "B4": true, "C4": true, "D1": true, "D5": true,
