@@ -472,7 +472,7 @@ func explain(err error) string {
 		return "the certificate of the service is for another host: " + wrong.Error()
 	case errors.As(err, &invalid):
 		return "the certificate of the service is not valid: " + invalid.Error()
-	case errors.As(err, &plain):
+	case errors.As(err, &plain), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return "what answers there does not speak TLS; is it http rather than https?"
 	case errors.As(err, &resolver):
 		return "there is no host of the name " + resolver.Name

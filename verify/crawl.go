@@ -342,8 +342,11 @@ func (e *Exam) seek(ctx context.Context, c *crawl) {
 	}
 }
 
-// live are the rows that the list has, in its order.
+// live are the rows that the list has, in its order. They are not to be changed.
 func (c *crawl) live() []place {
+	if c.moved == 0 {
+		return c.rows
+	}
 	return slices.DeleteFunc(slices.Clone(c.rows), func(p place) bool { return p.page < 0 })
 }
 

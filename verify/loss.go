@@ -215,6 +215,10 @@ func (e *Exam) fit(c *crawl) (m *model, explained int) {
 // guess gives rows without a stamp that of their neighbour.
 func (m *model) guess() {
 	m.guessed = map[uint64]bool{}
+	if !slices.ContainsFunc(m.rows, func(r place) bool { return r.stamp == noStamp }) {
+		return
+	}
+	m.rows = slices.Clone(m.rows)
 	for i := range m.rows {
 		if m.rows[i].stamp != noStamp {
 			continue

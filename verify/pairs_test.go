@@ -153,7 +153,7 @@ var schemaPairs = []pair{
 	}},
 	{check: "B6", what: "nothing found is 404", spoil: func(s *stall) {
 		s.serve = func(w http.ResponseWriter, r *http.Request) bool {
-			nothing := strings.Contains(r.URL.RawQuery, "9000-")
+			nothing := strings.Contains(r.URL.RawQuery, "2200-")
 			if nothing {
 				refuse(w, http.StatusNotFound, "Nothing was found.")
 			}

@@ -103,7 +103,36 @@ func (e *Exam) report(losses []Loss) *Report {
 		r.Judged = true
 	}
 	r.Verdict = r.say(e.unreached())
+	r.hide(e.client.hide)
 	return r
+}
+
+// hide takes the key out of everything that services say: one that repeats it
+// must not bring it into a report.
+func (r *Report) hide(hide func(string) string) {
+	all := func(texts []string) {
+		for i := range texts {
+			texts[i] = hide(texts[i])
+		}
+	}
+	for i := range r.Results {
+		x := &r.Results[i]
+		x.Note = hide(x.Note)
+		for j := range x.Findings {
+			f := &x.Findings[j]
+			f.Expected, f.Got, f.Curl = hide(f.Expected), hide(f.Got), hide(f.Curl)
+			all(f.Rows)
+		}
+	}
+	for i := range r.Losses {
+		l := &r.Losses[i]
+		l.Stuck, l.Unknown, l.Sentence = hide(l.Stuck), hide(l.Unknown), hide(l.Sentence)
+		all(l.Named)
+	}
+	for i := range r.Lists {
+		r.Lists[i].Why = hide(r.Lists[i].Why)
+	}
+	r.Verdict = hide(r.Verdict)
 }
 
 // lost is what the reference would lose of all lists.
