@@ -53,6 +53,16 @@ func (f *serverFlags) open() (*client, error) {
 	return c, nil
 }
 
+// openFor checks the flags and finds the connector of that name.
+func (f *serverFlags) openFor(ctx context.Context, name string) (*client, connectorInfo, error) {
+	api, err := f.open()
+	if err != nil {
+		return nil, connectorInfo{}, err
+	}
+	connector, err := api.connector(ctx, name)
+	return api, connector, err
+}
+
 // parseURL checks an absolute URL and returns it without a slash at its end. It
 // does not repeat it, for it may hold a password.
 func parseURL(text string) (string, error) {

@@ -47,11 +47,7 @@ func streamCommand(verb, summary, description string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			api, err := server.open()
-			if err != nil {
-				return err
-			}
-			connector, err := api.connector(c.Context(), args[0])
+			api, connector, err := server.openFor(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -137,11 +133,7 @@ how long ago it is (90m, 24h).`,
 			if err != nil {
 				return err
 			}
-			api, err := server.open()
-			if err != nil {
-				return err
-			}
-			connector, err := api.connector(c.Context(), args[0])
+			api, connector, err := server.openFor(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -249,11 +241,7 @@ payments, versions and what is in quarantine. It asks before it does so; --yes
 answers. What the service shows can be read again by connecting it again.`,
 		Args: arguments("CONNECTOR"),
 		RunE: func(c *cobra.Command, args []string) error {
-			api, err := server.open()
-			if err != nil {
-				return err
-			}
-			connector, err := api.connector(c.Context(), args[0])
+			api, connector, err := server.openFor(c.Context(), args[0])
 			if err != nil {
 				return err
 			}

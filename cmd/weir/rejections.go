@@ -54,11 +54,7 @@ again. To have many of them read again, rewind the stream: see "weir rewind".`,
 			if err != nil {
 				return err
 			}
-			api, err := server.open()
-			if err != nil {
-				return err
-			}
-			connector, err := api.connector(c.Context(), args[0])
+			api, connector, err := server.openFor(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
