@@ -76,7 +76,9 @@ func (e *Exam) wrongKeys() []struct{ what, header string } {
 // took one would refuse it for its form.
 func guarded() []request {
 	return []request{
-		{path: wire.PathTransactions}, {path: wire.PathAccounts}, {path: wire.PathBeneficiaries},
+		{path: wire.PathTransactions},
+		{path: wire.PathAccounts},
+		{path: wire.PathBeneficiaries},
 		{path: balancesPath("weir-verify-no-account")},
 		{method: http.MethodPost, path: wire.PathPayouts, body: []byte("{}")},
 		{method: http.MethodPost, path: wire.PathTransfers, body: []byte("{}")},
@@ -164,7 +166,9 @@ func checkBearer(ctx context.Context, e *Exam) Verdict {
 	// The key may be wrong, or it may be wanted in another place.
 	for _, other := range []request{
 		{auth: "-", header: http.Header{"X-Api-Key": {e.options.Key}}},
-		{auth: e.options.Key}, {auth: "Token " + e.options.Key}, {auth: "ApiKey " + e.options.Key},
+		{auth: e.options.Key},
+		{auth: "Token " + e.options.Key},
+		{auth: "ApiKey " + e.options.Key},
 	} {
 		other.path = wire.PathTransactions
 		if e.client.do(ctx, other).ok() {

@@ -171,8 +171,10 @@ func checkGrain(_ context.Context, e *Exam) Verdict {
 		}
 		judged++
 		object := func(got string) {
-			findings = append(findings, Finding{Expected: "stamps of " + c.list.name + " that tell rows apart", Got: got, RowCount: g.rows,
-				Curl: e.client.curl(c.list.ask(window{page: 1, size: c.size}))})
+			findings = append(findings, Finding{
+				Expected: "stamps of " + c.list.name + " that tell rows apart", Got: got, RowCount: g.rows,
+				Curl: e.client.curl(c.list.ask(window{page: 1, size: c.size})),
+			})
 		}
 		// A group that was put there for D6 says nothing about the service.
 		ties := slices.DeleteFunc(c.ties(), func(t tie) bool { return t.at.Equal(e.seedAt()) })

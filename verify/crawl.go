@@ -300,7 +300,7 @@ func (e *Exam) mend(ctx context.Context, c *crawl) {
 		slices.SortStableFunc(c.rows, func(a, b place) int { return cmp.Compare(a.stamp, b.stamp) })
 		for i := range c.rows {
 			if c.rows[i].page >= 0 {
-				c.index[c.rows[i].id] = int32(i) //nolint:gosec // far below two billion
+				c.index[c.rows[i].id] = int32(i)
 			}
 		}
 	}

@@ -20,8 +20,8 @@ const (
 	// idleFetchesMax is how many fetches may bring nothing new before the client
 	// counts as caught in a circle.
 	idleFetchesMax = 50
-	// periodMin is the shortest polling period of the reference.
-	periodMin = 20 * time.Minute
+	// shortestPeriod is the shortest polling period of the reference.
+	shortestPeriod = 20 * time.Minute
 )
 
 // Loss is what a hub would lose of a list, by playing its algorithm on what the
@@ -436,7 +436,7 @@ func (l *Loss) say() string {
 		text += "; " + l.Stuck
 	}
 	if l.Polls > 1 {
-		text += fmt.Sprintf("; it would take %s polls, %s at least, to read the rest", thousands(l.Polls), (time.Duration(l.Polls-1) * periodMin).String())
+		text += fmt.Sprintf("; it would take %s polls, %s at least, to read the rest", thousands(l.Polls), (time.Duration(l.Polls-1) * shortestPeriod).String())
 	}
 	return text + "."
 }

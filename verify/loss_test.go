@@ -126,7 +126,8 @@ func (h *hub) poll(t *testing.T) {
 	for {
 		before := len(h.stored)
 		for more := true; more; {
-			known, ok := len(h.stored), false
+			known := len(h.stored)
+			var ok bool
 			if more, ok = h.fetch(t); !ok {
 				return
 			}

@@ -254,7 +254,7 @@ func (e *Exam) still(ctx context.Context, c *crawl, absent []place) []record {
 func (e *Exam) target(c *crawl) (target time.Time, ok bool) {
 	rows := c.live()
 	whole := time.Time{}
-	for off := range len(rows) {
+	for off := range rows {
 		// From the middle outwards.
 		i := len(rows)/2 + (off+1)/2*(1-2*(off%2))
 		if i < 0 || i >= len(rows) || rows[i].stamp <= noStamp+1 || rows[i].stamp == maxStamp {

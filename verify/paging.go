@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -287,7 +288,7 @@ func (e *Exam) twice(ctx context.Context, c *crawl, page int) (same bool, findin
 func differs(before, after *sheet) string {
 	if slices.Equal(before.ids(), after.ids()) {
 		for i := range before.rows {
-			if before.rows[i].stamp().Equal(after.rows[i].stamp()) && string(before.rows[i].raw) != string(after.rows[i].raw) {
+			if before.rows[i].stamp().Equal(after.rows[i].stamp()) && !bytes.Equal(before.rows[i].raw, after.rows[i].raw) {
 				return fmt.Sprintf("%s is written in two ways under one stamp", before.rows[i].name())
 			}
 			if !before.rows[i].stamp().Equal(after.rows[i].stamp()) {

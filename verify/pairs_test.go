@@ -82,8 +82,6 @@ func writes(s *stall, o *verify.Options) {
 	o.Write = &verify.Write{Wait: time.Millisecond}
 }
 
-func hooked(s *stall, o *verify.Options) { o.Hooks = s.hooks() }
-
 var authPairs = []pair{
 	{check: "A1", what: "the beginning of the key is enough", spoil: func(s *stall) {
 		s.authorize = func(r *http.Request) bool {

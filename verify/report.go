@@ -97,7 +97,7 @@ func (e *Exam) report(losses []Loss) *Report {
 		r.WalkRequests += c.pages + 1
 	}
 	r.Judged = e.reached() && len(r.Of(Passed))+len(r.Of(Failed))+len(r.Of(Warned)) > 0
-	r.Passed = r.Judged && len(r.Of(Failed)) == 0 && !(r.Profile == Reference && r.lost() > 0)
+	r.Passed = r.Judged && len(r.Of(Failed)) == 0 && (r.Profile != Reference || r.lost() == 0)
 	// A service that lets anybody in is judged even where its lists are no lists.
 	if len(r.Of(Failed)) > 0 {
 		r.Judged = true

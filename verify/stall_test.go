@@ -35,7 +35,7 @@ type stall struct {
 	heldAt                                time.Time
 	orders                                map[string]row
 	asked                                 map[string]row
-	down, refused                         bool
+	down                                  bool
 	requests                              int
 
 	// The manners. Each is honest until a test replaces it.

@@ -74,17 +74,7 @@ func (r *Report) Text(w io.Writer, paint func(Status, string) string) error {
 			continue
 		}
 		fmt.Fprintf(&text, "%s\n", group.Title)
-		for i := range group.Results {
-			x := &group.Results[i]
-			fmt.Fprintf(&text, "  %s %-4s %s", paint(x.Status, fmt.Sprintf("%-4s", mark[x.Status])), x.ID, x.Title)
-			if x.Note != "" {
-				text.WriteString(": " + x.Note)
-			}
-			text.WriteByte('\n')
-			if x.Status == Failed || x.Status == Warned {
-				x.detail(&text)
-			}
-		}
+		group.write(&text, paint)
 		text.WriteByte('\n')
 	}
 	for _, l := range r.Lists {
@@ -107,13 +97,37 @@ func (r *Report) Text(w io.Writer, paint func(Status, string) string) error {
 	return err
 }
 
+// write writes the lines of the group. What was skipped for one reason shares one.
+func (g Group) write(text *strings.Builder, paint func(Status, string) string) {
+	for i := 0; i < len(g.Results); i++ {
+		x := &g.Results[i]
+		status := paint(x.Status, fmt.Sprintf("%-4s", mark[x.Status]))
+		if x.Status == Skipped {
+			names := x.ID
+			for ; i+1 < len(g.Results) && g.Results[i+1].Status == Skipped && g.Results[i+1].Note == x.Note; i++ {
+				names += ", " + g.Results[i+1].ID
+			}
+			fmt.Fprintf(text, "  %s %-4s (%s)\n", status, names, x.Note)
+			continue
+		}
+		fmt.Fprintf(text, "  %s %-4s %s", status, x.ID, x.Title)
+		if x.Note != "" {
+			fmt.Fprintf(text, " (%s)", x.Note)
+		}
+		text.WriteByte('\n')
+		if x.Status == Failed || x.Status == Warned {
+			x.detail(text)
+		}
+	}
+}
+
 // Took is how long the run took.
 func (r *Report) Took() time.Duration { return time.Duration(r.TookMilliseconds) * time.Millisecond }
 
 // detail writes what is wrong, below the check's line.
-func (x *Result) detail(text *strings.Builder) {
-	for i := range x.Findings {
-		f := &x.Findings[i]
+func (r *Result) detail(text *strings.Builder) {
+	for i := range r.Findings {
+		f := &r.Findings[i]
 		fmt.Fprintf(text, "            expected  %s\n            got       %s\n", f.Expected, f.Got)
 		if rows := f.Named(); rows != "" {
 			fmt.Fprintf(text, "            rows      %s\n", rows)
@@ -122,7 +136,7 @@ func (x *Result) detail(text *strings.Builder) {
 			fmt.Fprintf(text, "            again     %s\n", f.Curl)
 		}
 	}
-	fmt.Fprintf(text, "            why       %s\n            remedy    %s\n", x.Reason, x.Remedy)
+	fmt.Fprintf(text, "            why       %s\n            remedy    %s\n", r.Reason, r.Remedy)
 }
 
 // Named lists the rows that the finding names, and how many there are.

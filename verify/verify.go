@@ -147,12 +147,17 @@ type Exam struct {
 // does not answer, or not as it should, is a [Report] like any other, in which
 // nothing has passed.
 func Run(ctx context.Context, options Options) (*Report, error) {
+	report, _, err := run(ctx, options)
+	return report, err
+}
+
+func run(ctx context.Context, options Options) (*Report, *Exam, error) {
 	if err := options.check(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rules, err := loadContract()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if options.Timeout <= 0 {
 		options.Timeout = defaultTimeout
@@ -167,10 +172,11 @@ func Run(ctx context.Context, options Options) (*Report, error) {
 		e.results = append(e.results, e.judge(ctx, &e.checks[i]))
 	}
 	if outer.Err() != nil {
-		return nil, outer.Err()
+		return nil, nil, outer.Err()
 	}
 	e.progress("predict what would be lost")
-	return e.report(e.predict(ctx)), nil
+	report := e.report(e.predict(ctx))
+	return report, e, nil
 }
 
 func newExam(options Options, rules *contract) *Exam {
@@ -397,7 +403,6 @@ type note struct {
 	seen     int
 	findings map[string]*Finding
 	order    []string
-	extra    []string
 }
 
 // saw counts a row, or a part of one, that the check could judge.

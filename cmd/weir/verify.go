@@ -165,7 +165,7 @@ func (f *verifyFlags) options(args []string) (verify.Options, error) {
 
 // readBaseline reads an earlier run, or nothing where there is none yet.
 func readBaseline(path string) (*verify.Snapshot, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -247,8 +247,8 @@ func saveFile(path string, render func(io.Writer) error) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	defer os.Remove(file.Name())                                     //nolint:errcheck // it is gone once it has its name
-	err = errors.Join(render(file), file.Chmod(0o644), file.Close()) //nolint:gosec // a report is for others to read
+	defer os.Remove(file.Name()) //nolint:errcheck // it is gone once it has its name
+	err = errors.Join(render(file), file.Chmod(0o644), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), path)
 	}

@@ -25,6 +25,8 @@ type shop struct {
 	orders map[string]wire.Payout
 	moves  int
 	down   bool
+	// take takes an order. It is replaced by tests of other ways to.
+	take func(context.Context, wire.PayoutRequest) (wire.Payout, error)
 }
 
 func newShop() *shop {
@@ -37,6 +39,7 @@ func newShop() *shop {
 			Status: wire.StatusSucceeded, Amount: wire.AmountOfInt(int64(1000 + 7*i)), SourceAccountID: "customer", DestinationAccountID: "main",
 		})
 	}
+	s.take = s.order
 	return s
 }
 
@@ -58,9 +61,11 @@ func (s *shop) service(t *testing.T) http.Handler {
 			}
 			return wire.Balances{AccountID: id, At: time.Now().UTC(), Balances: []wire.Balance{{Amount: "100000", Currency: "EUR/2"}}}, nil
 		},
-		CreatePayout: s.order,
+		CreatePayout: func(ctx context.Context, request wire.PayoutRequest) (wire.Payout, error) {
+			return s.take(ctx, request)
+		},
 		CreateTransfer: func(ctx context.Context, request wire.TransferRequest) (wire.Transfer, error) {
-			payout, err := s.order(ctx, wire.PayoutRequest(request))
+			payout, err := s.take(ctx, wire.PayoutRequest(request))
 			return wire.Transfer(payout), err
 		},
 		Logger: slog.New(slog.DiscardHandler),
@@ -80,7 +85,7 @@ func (s *shop) transactions(_ context.Context, q wire.ListQuery) ([]wire.Transac
 	return slices.Clone(sdk.Page(s.rows, q, sdk.TransactionKey)), nil
 }
 
-func (s *shop) order(_ context.Context, request wire.PayoutRequest) (wire.Payout, error) {
+func (s *shop) order(_ context.Context, request wire.PayoutRequest) (payout wire.Payout, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down {
@@ -95,18 +100,24 @@ func (s *shop) order(_ context.Context, request wire.PayoutRequest) (wire.Payout
 	case request.SourceAccountID != "main":
 		return wire.Payout{}, sdk.Refused("There is no such account.")
 	}
+	payout = s.pay(request)
+	s.orders[request.IdempotencyKey] = payout
+	return payout, nil
+}
+
+// pay moves the money, every time that it is asked.
+func (s *shop) pay(request wire.PayoutRequest) wire.Payout {
 	now := time.Now().UTC()
 	payout := wire.Payout{
-		ID: fmt.Sprintf("p-%04d", len(s.orders)), IdempotencyKey: request.IdempotencyKey, Amount: request.Amount, Currency: request.Currency,
+		ID: fmt.Sprintf("p-%04d", len(s.rows)), IdempotencyKey: request.IdempotencyKey, Amount: request.Amount, Currency: request.Currency,
 		SourceAccountID: request.SourceAccountID, DestinationAccountID: request.DestinationAccountID, Status: wire.StatusPending, CreatedAt: now,
 	}
-	s.orders[request.IdempotencyKey] = payout
 	s.rows = append(s.rows, wire.Transaction{
 		ID: payout.ID, RelatedTransactionID: request.IdempotencyKey, CreatedAt: now, UpdatedAt: now, Currency: request.Currency,
 		Type: wire.TypePayout, Status: wire.StatusSucceeded, Amount: request.Amount,
 		SourceAccountID: request.SourceAccountID, DestinationAccountID: request.DestinationAccountID,
 	})
-	return payout, nil
+	return payout
 }
 
 func (s *shop) seed(_ context.Context, rows []wire.Transaction) error {
