@@ -118,8 +118,8 @@ func (e *Exam) sizeUp(ctx context.Context, c *crawl, first *sheet) *sheet {
 	if next.err != nil || len(next.rows) == 0 || next.same(first) || !e.hasNew(first, next) {
 		return first
 	}
-	if again := e.sheet(ctx, c.list, first.window); again.err == nil && len(again.rows) >= c.size {
-		return again // It was still growing.
+	if again := e.sheet(ctx, c.list, first.window); again.err == nil && len(again.rows) > len(first.rows) {
+		return again // It has grown.
 	}
 	c.cap = len(first.rows)
 	smaller := e.sheet(ctx, c.list, window{page: 1, size: c.cap})

@@ -86,7 +86,8 @@ type model struct {
 	rows      []place
 	ascending bool
 	sieving   sieving
-	// guessed are the rows without a stamp of their own.
+	// index holds the ids of the rows, guessed those without a stamp of their own.
+	index   map[uint64]int32
 	guessed map[uint64]bool
 	// cap is how many rows a page holds at most, own how many it holds whatever
 	// was asked for; 0 is neither. Where pages are gapped, they begin as far apart
@@ -163,7 +164,7 @@ func (m *model) explains(seen []*observation) int {
 	n := 0
 	for _, o := range seen {
 		rows, _ := m.page(o.page, o.size, o.from)
-		if alike(rows, o.ids, m.guessed) {
+		if m.alike(rows, o.ids) {
 			n++
 		}
 	}
@@ -171,13 +172,19 @@ func (m *model) explains(seen []*observation) int {
 }
 
 // alike compares a page of the model with one that was seen. Rows whose stamp is
-// guessed may stand on either side of a filter, and push the page's end.
-func alike(rows []place, ids []uint64, guessed map[uint64]bool) bool {
-	if len(guessed) > 0 {
+// guessed may stand on either side of a filter, and push the page's end; rows
+// that have appeared since the walk are not the model's.
+func (m *model) alike(rows []place, ids []uint64) bool {
+	if len(m.guessed) > 0 {
 		rows = slices.DeleteFunc(slices.Clone(rows), func(r place) bool { return r.guessed })
-		ids = slices.DeleteFunc(slices.Clone(ids), func(id uint64) bool { return guessed[id] })
 	}
-	if off := len(rows) - len(ids); off > len(guessed) || off < -len(guessed) {
+	shown := len(ids)
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id uint64) bool {
+		_, known := m.index[id]
+		return !known || m.guessed[id]
+	})
+	slack := len(m.guessed) + shown - len(ids)
+	if off := len(rows) - len(ids); off > slack || off < -slack {
 		return false
 	}
 	for i := range min(len(rows), len(ids)) {
@@ -192,7 +199,7 @@ func alike(rows []place, ids []uint64, guessed map[uint64]bool) bool {
 // most honest one.
 func (e *Exam) fit(c *crawl) (m *model, explained int) {
 	base := model{
-		rows: c.live(), ascending: true, cap: c.cap, own: c.oversize,
+		rows: c.live(), index: c.index, ascending: true, cap: c.cap, own: c.oversize,
 		ignored: c.ignored, lastAgain: c.lastAgain, endRefused: c.endRefused != nil,
 	}
 	base.guess()

@@ -471,6 +471,9 @@ func checkGroup(ctx context.Context, e *Exam) Verdict {
 		if p := e.filter(ctx, c); p.ignored {
 			return unjudged("the filter is ignored, as D5 says")
 		}
+		if e.hasFailed("D3") {
+			return unjudged("the filter leaves out its own instant, as D3 says")
+		}
 		group := ties[0]
 		size := max(1, min(c.size, (group.rows+2)/3))
 		shown := 0
