@@ -83,11 +83,13 @@ func (d *Dense) Service(apiKey string) sdk.Service {
 
 // window is the numbers of the rows that the query asks for.
 func (d *Dense) window(q wire.ListQuery) (from, to int) {
-	if q.From.After(d.start) {
+	switch {
+	case !q.From.Before(d.start.Add(time.Duration(d.rows) * d.interval)):
+		from = d.rows // however far away: the distance may not fit a Duration
+	case q.From.After(d.start):
 		// The first row at or after the instant.
 		from = int((q.From.Sub(d.start) + d.interval - 1) / d.interval)
 	}
-	from = min(from, d.rows)
 	from += min(q.Offset(), d.rows-from)
 	return from, from + min(q.PageSize, d.rows-from)
 }

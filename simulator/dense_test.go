@@ -60,6 +60,15 @@ func TestADenseSourceFiltersInclusively(t *testing.T) {
 	}
 }
 
+func TestADenseSourceHasNothingInTheYear9000(t *testing.T) {
+	d, _ := dense(t, 10)
+	at := time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
+	rows, err := d.Service("k").Transactions(t.Context(), wire.ListQuery{Page: 1, PageSize: 5, From: at})
+	if err != nil || len(rows) != 0 {
+		t.Errorf("%d rows, %v; want none", len(rows), err)
+	}
+}
+
 func TestTheBalancesOfADenseSourceAreTheSumOfItsRows(t *testing.T) {
 	d, _ := dense(t, 1000)
 	sums := map[string]*big.Int{"": {}}
