@@ -289,26 +289,26 @@ func (c *client) streams(ctx context.Context, path string) ([]streamInfo, error)
 // A streamInfo is a stream as the API shows it; openapi.yaml of internal/api
 // says what the fields mean.
 type streamInfo struct {
-	ConnectorID         string        `json:"connectorID"`
-	ConnectorName       string        `json:"connectorName"`
-	Resource            hub.Resource  `json:"resource"`
-	State               streamState   `json:"state"`
-	Summary             string        `json:"summary"`
-	NextDueAt           *time.Time    `json:"nextDueAt"`
-	PausedAt            *time.Time    `json:"pausedAt"`
-	CaughtUp            bool          `json:"caughtUp"`
-	LagSeconds          int64         `json:"lagSeconds"`
-	LastPollAt          *time.Time    `json:"lastPollAt"`
-	LastSuccessAt       *time.Time    `json:"lastSuccessAt"`
-	FailingSince        *time.Time    `json:"failingSince"`
-	ConsecutiveFailures int           `json:"consecutiveFailures"`
-	LastError           *streamError  `json:"lastError"`
-	OpenRejections      int64         `json:"openRejections"`
-	Versions            int64         `json:"versions"`
-	Requests            int64         `json:"requests"`
-	LateRows            int64         `json:"lateRows"`
-	LateMaxSeconds      int64         `json:"lateMaxSeconds"`
-	Findings            []findingInfo `json:"findings"`
+	ConnectorID         string          `json:"connectorID"`
+	ConnectorName       string          `json:"connectorName"`
+	Resource            hub.Resource    `json:"resource"`
+	State               hub.StreamState `json:"state"`
+	Summary             string          `json:"summary"`
+	NextDueAt           *time.Time      `json:"nextDueAt"`
+	PausedAt            *time.Time      `json:"pausedAt"`
+	CaughtUp            bool            `json:"caughtUp"`
+	LagSeconds          int64           `json:"lagSeconds"`
+	LastPollAt          *time.Time      `json:"lastPollAt"`
+	LastSuccessAt       *time.Time      `json:"lastSuccessAt"`
+	FailingSince        *time.Time      `json:"failingSince"`
+	ConsecutiveFailures int             `json:"consecutiveFailures"`
+	LastError           *streamError    `json:"lastError"`
+	OpenRejections      int64           `json:"openRejections"`
+	Versions            int64           `json:"versions"`
+	Requests            int64           `json:"requests"`
+	LateRows            int64           `json:"lateRows"`
+	LateMaxSeconds      int64           `json:"lateMaxSeconds"`
+	Findings            []findingInfo   `json:"findings"`
 }
 
 type findingInfo struct {
@@ -320,16 +320,3 @@ type streamError struct {
 	Code    hub.Code `json:"code"`
 	Message string   `json:"message"`
 }
-
-// streamState is the API's word for how a stream stands.
-type streamState string
-
-// The words.
-const (
-	statePaused     streamState = "paused"
-	stateFailing    streamState = "failing"
-	stateLate       streamState = "late"
-	stateIncomplete streamState = "incomplete"
-	stateReading    streamState = "reading"
-	stateIdle       streamState = "idle"
-)

@@ -204,7 +204,7 @@ func readingLine(streams []streamInfo) string {
 		s := &streams[i]
 		part := fmt.Sprintf("%s %s", grouped(s.Versions), s.Resource)
 		switch {
-		case s.State == stateFailing:
+		case s.State == hub.StreamFailing:
 			part = fmt.Sprintf("%s failing", s.Resource)
 		case s.CaughtUp:
 			part += " ✓"

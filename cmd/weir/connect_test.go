@@ -17,7 +17,7 @@ import (
 func TestAFirstReadIsJudgedByItsLists(t *testing.T) {
 	done := idleStream("acme", hub.Accounts, 3)
 	stream := func(resource hub.Resource, change func(*streamInfo)) streamInfo {
-		s := streamInfo{Resource: resource, State: stateReading}
+		s := streamInfo{Resource: resource, State: hub.StreamReading}
 		change(&s)
 		return s
 	}

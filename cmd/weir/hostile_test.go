@@ -164,7 +164,7 @@ func TestNoServiceCanStopTheCoreOrTheOtherConnectors(t *testing.T) {
 	t.Run("the sound one goes on", func(t *testing.T) {
 		began := c.transactions(t, "sound")
 		eventually(t, readTimeout, "another poll", func() bool { return c.transactions(t, "sound").Requests > began.Requests })
-		if s := c.transactions(t, "sound"); s.State != stateIdle || s.Versions != 50 || s.OpenRejections != 0 {
+		if s := c.transactions(t, "sound"); s.State != hub.StreamIdle || s.Versions != 50 || s.OpenRejections != 0 {
 			t.Errorf("it is %+v", s)
 		}
 	})

@@ -179,7 +179,7 @@ func writeChanges(out io.Writer, known map[string]string, streams []streamInfo, 
 		s := &streams[i]
 		line := fmt.Sprintf("%s %s: %s, %s stored, %s in quarantine",
 			s.connector(), s.Resource, s.State, grouped(s.Versions), grouped(s.OpenRejections))
-		if s.State == stateFailing && s.LastError != nil {
+		if s.State == hub.StreamFailing && s.LastError != nil {
 			line += ": " + printable(s.LastError.Message)
 		}
 		write(s.ConnectorID+"/"+string(s.Resource), line)
@@ -207,17 +207,17 @@ const (
 
 func (s *streamInfo) urgency() int {
 	switch {
-	case s.State == stateFailing:
+	case s.State == hub.StreamFailing:
 		return urgencyFailing
-	case s.State == stateLate:
+	case s.State == hub.StreamLate:
 		return urgencyLate
-	case s.State == stateIncomplete:
+	case s.State == hub.StreamIncomplete:
 		return urgencyIncomplete
 	case s.OpenRejections > 0:
 		return urgencyQuarantine
-	case s.State == statePaused:
+	case s.State == hub.StreamPaused:
 		return urgencyPaused
-	case s.State == stateReading:
+	case s.State == hub.StreamReading:
 		return urgencyReading
 	default:
 		return urgencyIdle
@@ -240,13 +240,13 @@ func byUrgency(streams []streamInfo, now time.Time) {
 func (s *streamInfo) lasting(now time.Time) time.Duration {
 	var since *time.Time
 	switch s.State {
-	case stateFailing:
+	case hub.StreamFailing:
 		since = s.FailingSince
-	case stateLate:
+	case hub.StreamLate:
 		since = s.NextDueAt
-	case statePaused:
+	case hub.StreamPaused:
 		since = s.PausedAt
-	case stateIncomplete, stateReading, stateIdle:
+	case hub.StreamIncomplete, hub.StreamReading, hub.StreamIdle:
 	}
 	if since == nil || since.After(now) {
 		return 0
@@ -292,7 +292,7 @@ func (t terminal) headline(streams []streamInfo) string {
 		connectors[streams[i].ConnectorID] = true
 	}
 	bad := countOf(streams, (*streamInfo).needsAttention)
-	paused := countOf(streams, func(s *streamInfo) bool { return s.State == statePaused })
+	paused := countOf(streams, func(s *streamInfo) bool { return s.State == hub.StreamPaused })
 	text := fmt.Sprintf("%s of %s: ", plural(len(streams), "stream"), plural(len(connectors), "connector"))
 	switch {
 	case bad > 0:
@@ -371,13 +371,13 @@ func streamRow(s *streamInfo, now time.Time) []cell {
 
 func (s *streamInfo) colour() colour {
 	switch s.State {
-	case stateFailing, stateLate:
+	case hub.StreamFailing, hub.StreamLate:
 		return red
-	case stateIncomplete, statePaused:
+	case hub.StreamIncomplete, hub.StreamPaused:
 		return yellow
-	case stateIdle:
+	case hub.StreamIdle:
 		return green
-	case stateReading:
+	case hub.StreamReading:
 		return plain
 	default:
 		return plain
@@ -407,7 +407,7 @@ func (s *streamInfo) behind() string {
 }
 
 func (s *streamInfo) nextPoll(now time.Time) string {
-	if s.State == statePaused || s.NextDueAt == nil {
+	if s.State == hub.StreamPaused || s.NextDueAt == nil {
 		return "-"
 	}
 	switch wait := s.NextDueAt.Sub(now); {
@@ -463,7 +463,7 @@ func concernsOf(streams []streamInfo, now time.Time) []concern {
 	for i := range streams {
 		s := &streams[i]
 		c := concernOf(s, now)
-		if s.State == stateFailing && s.LastError != nil {
+		if s.State == hub.StreamFailing && s.LastError != nil {
 			key := s.ConnectorID + "\x00" + s.LastError.reason()
 			if at, known := failing[key]; known {
 				all[at].join(&c)
@@ -508,17 +508,17 @@ func concernOf(s *streamInfo, now time.Time) concern {
 	// The API's own summary tells the first finding that leaves rows out.
 	told := false
 	switch {
-	case s.State == stateFailing && s.LastError != nil:
+	case s.State == hub.StreamFailing && s.LastError != nil:
 		c.code = s.LastError.Code
 		c.text = append(c.text, asSentence(s.LastError.reason()), fmt.Sprintf("Failing for %s; tried %s; the next try is %s.",
 			span(s.lasting(now)), times(s.ConsecutiveFailures), s.nextPoll(now)))
-	case s.State == statePaused:
+	case s.State == hub.StreamPaused:
 		c.text = append(c.text, s.Summary)
 		c.steps = append(c.steps, step{"weir resume " + name, "has it read again"})
-	case s.State == stateLate:
+	case s.State == hub.StreamLate:
 		c.text = append(c.text, s.Summary)
 		c.steps = append(c.steps, step{"weir poll " + name, "asks for a poll now; when none comes, the log of weir serve says why"})
-	case s.State == stateIncomplete:
+	case s.State == hub.StreamIncomplete:
 		c.text, told = append(c.text, s.Summary), true
 	case s.OpenRejections > 0:
 		c.text = append(c.text, plural(s.OpenRejections, "record")+" in quarantine, which could not be read; all others go on.")

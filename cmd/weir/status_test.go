@@ -21,7 +21,7 @@ func ago(d time.Duration) *time.Time {
 
 func idleStream(connector string, resource hub.Resource, versions int64) streamInfo {
 	return streamInfo{
-		ConnectorID: "id-" + connector, ConnectorName: connector, Resource: resource, State: stateIdle, CaughtUp: true,
+		ConnectorID: "id-" + connector, ConnectorName: connector, Resource: resource, State: hub.StreamIdle, CaughtUp: true,
 		Summary:   "All that the service has shown is stored; the next poll is due in 18 seconds.",
 		NextDueAt: ago(-18 * time.Second), LastPollAt: ago(12 * time.Second), LastSuccessAt: ago(12 * time.Second),
 		LagSeconds: 12, Versions: versions, Requests: versions,
@@ -30,7 +30,7 @@ func idleStream(connector string, resource hub.Resource, versions int64) streamI
 
 func failingStream(connector string, resource hub.Resource, since time.Duration, code hub.Code, message string) streamInfo {
 	s := idleStream(connector, resource, 12345)
-	s.State, s.FailingSince, s.ConsecutiveFailures = stateFailing, ago(since), 27
+	s.State, s.FailingSince, s.ConsecutiveFailures = hub.StreamFailing, ago(since), 27
 	s.LagSeconds, s.NextDueAt = int64((since + time.Minute).Seconds()), ago(-4*time.Minute-10*time.Second)
 	s.LastError = &streamError{Code: code, Message: message}
 	s.Summary = "It fails."
@@ -41,21 +41,21 @@ func failingStream(connector string, resource hub.Resource, since time.Duration,
 func aBadNight() []streamInfo {
 	unreachable := "the service at https://globex.example.com could not be reached: connection refused. Check that it runs and that the endpoint is right"
 	incomplete := idleStream("initech", hub.Transactions, 250)
-	incomplete.State = stateIncomplete
+	incomplete.State = hub.StreamIncomplete
 	incomplete.Summary = "Rows may be missing. The service ignores page. The next poll is due now."
 	incomplete.Findings = []findingInfo{{"the service ignores page", true}, {"the service serves at most 50 rows a page", false}}
 	quarantine := idleStream("acme", hub.Transactions, 1234567)
 	quarantine.OpenRejections, quarantine.LateRows = 1200, 3
 	paused := idleStream("acme", hub.Accounts, 12)
-	paused.State, paused.PausedAt, paused.Summary = statePaused, ago(50*time.Hour), "Paused for 2 days; nothing is read until it is resumed."
+	paused.State, paused.PausedAt, paused.Summary = hub.StreamPaused, ago(50*time.Hour), "Paused for 2 days; nothing is read until it is resumed."
 	late := idleStream("hooli", hub.Balances, 8)
-	late.State, late.NextDueAt = stateLate, ago(27*time.Minute)
+	late.State, late.NextDueAt = hub.StreamLate, ago(27*time.Minute)
 	late.Summary = "A poll has been due for 27 minutes and nobody has run it; look whether weir serve is running."
 	alsoFailing := failingStream("globex", hub.Transactions, 2*time.Hour+4*time.Minute, hub.CodeUnreachable, unreachable)
 	alsoFailing.OpenRejections = 1
 	alsoFailing.LastError.Message = "read transactions: page 3: " + unreachable
 	fresh := idleStream("umbrella", hub.Beneficiaries, 0)
-	fresh.State, fresh.CaughtUp, fresh.LastPollAt, fresh.LastSuccessAt, fresh.LagSeconds = stateReading, false, nil, nil, 0
+	fresh.State, fresh.CaughtUp, fresh.LastPollAt, fresh.LastSuccessAt, fresh.LagSeconds = hub.StreamReading, false, nil, nil, 0
 	return []streamInfo{
 		idleStream("acme", hub.Balances, 40), quarantine, paused,
 		failingStream("globex", hub.Accounts, 2*time.Hour+3*time.Minute, hub.CodeUnreachable, unreachable),

@@ -15,7 +15,7 @@ type streamForm struct {
 	ConnectorID   hub.ConnectorID `json:"connectorID"`
 	ConnectorName string          `json:"connectorName"`
 	Resource      hub.Resource    `json:"resource"`
-	State         streamState     `json:"state"`
+	State         hub.StreamState `json:"state"`
 	// Summary says the same in a sentence or two.
 	Summary   string   `json:"summary"`
 	Period    string   `json:"period"`

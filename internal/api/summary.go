@@ -10,44 +10,25 @@ import (
 	"github.com/weirhq/weir/internal/hub"
 )
 
-// streamState is what an operator should know about a stream, in one word.
-type streamState string
-
-// The states, the most urgent first: the first that is true is the one shown.
-const (
-	// statePaused: an operator keeps it at rest.
-	statePaused streamState = "paused"
-	// stateFailing: the last poll failed.
-	stateFailing streamState = "failing"
-	// stateLate: a poll is overdue and nobody has run it.
-	stateLate streamState = "late"
-	// stateIncomplete: the service can't be read completely; a finding says why.
-	stateIncomplete streamState = "incomplete"
-	// stateReading: the end of the list is not reached yet.
-	stateReading streamState = "reading"
-	// stateIdle: everything that was shown is stored.
-	stateIdle streamState = "idle"
-)
-
 // overdueGrace is how long a poll may have been due before it counts as
 // overdue: longer than the ten minutes that one turn of a poll may read, since
 // a stream does not say whether its poll is under way.
 const overdueGrace = 15 * time.Minute
 
-func stateOf(stream *hub.Stream, now time.Time) streamState {
+func stateOf(stream *hub.Stream, now time.Time) hub.StreamState {
 	switch {
 	case !stream.PausedAt.IsZero():
-		return statePaused
+		return hub.StreamPaused
 	case stream.ConsecutiveFailures > 0:
-		return stateFailing
+		return hub.StreamFailing
 	case isOverdue(stream, now):
-		return stateLate
+		return hub.StreamLate
 	case gapOf(stream) != nil:
-		return stateIncomplete
+		return hub.StreamIncomplete
 	case !stream.CaughtUp:
-		return stateReading
+		return hub.StreamReading
 	default:
-		return stateIdle
+		return hub.StreamIdle
 	}
 }
 
@@ -74,20 +55,20 @@ func summarize(stream *hub.Stream, now time.Time) string {
 		sentences = append(sentences, fmt.Sprintf(format, args...))
 	}
 	switch stateOf(stream, now) {
-	case statePaused:
+	case hub.StreamPaused:
 		say("Paused for %s; nothing is read until it is resumed.", roughly(now.Sub(stream.PausedAt)))
-	case stateFailing:
+	case hub.StreamFailing:
 		say("%s Failing for %s, %s in a row; the next try %s.",
 			asSentence(lastMessage(stream)), roughly(now.Sub(stream.FailingSince)),
 			count(int64(stream.ConsecutiveFailures), "time"), isDue(stream, now))
-	case stateLate:
+	case hub.StreamLate:
 		say("A poll has been due for %s and nobody has run it; look whether weir serve is running.",
 			roughly(now.Sub(stream.NextDueAt)))
-	case stateIncomplete:
+	case hub.StreamIncomplete:
 		say("The next poll %s.", isDue(stream, now))
-	case stateReading:
+	case hub.StreamReading:
 		say("%s The next poll %s.", progress(stream, now), isDue(stream, now))
-	case stateIdle:
+	case hub.StreamIdle:
 		say("All that the service has shown is stored; the next poll %s.", isDue(stream, now))
 	}
 	if gap := gapOf(stream); gap != nil {

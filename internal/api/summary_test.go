@@ -22,7 +22,7 @@ func healthyStream() hub.Stream {
 type summaryCase struct {
 	name    string
 	change  func(*hub.Stream)
-	state   streamState
+	state   hub.StreamState
 	summary string
 }
 
@@ -32,51 +32,51 @@ func summaryCases() []summaryCase {
 	return []summaryCase{
 		{
 			"idle", func(*hub.Stream) {},
-			stateIdle, "All that the service has shown is stored; the next poll is due in 20 seconds.",
+			hub.StreamIdle, "All that the service has shown is stored; the next poll is due in 20 seconds.",
 		},
 		{
 			"not read yet", func(s *hub.Stream) { *s = hub.Stream{Period: time.Minute, NextDueAt: now} },
-			stateReading, "Not read yet. The next poll is due now.",
+			hub.StreamReading, "Not read yet. The next poll is due now.",
 		},
 		{
 			"reading", func(s *hub.Stream) { s.CaughtUp = false; s.NextDueAt = now },
-			stateReading, "Reading; stored up to 2024-05-01 09:00:00 UTC, 3 hours behind. The next poll is due now.",
+			hub.StreamReading, "Reading; stored up to 2024-05-01 09:00:00 UTC, 3 hours behind. The next poll is due now.",
 		},
 		{
 			"reading without a watermark", func(s *hub.Stream) { s.CaughtUp = false; s.Cursor.Watermark = time.Time{} },
-			stateReading, "Reading; the end of the list is not reached yet. The next poll is due in 20 seconds.",
+			hub.StreamReading, "Reading; the end of the list is not reached yet. The next poll is due in 20 seconds.",
 		},
 		{
 			"paused", func(s *hub.Stream) { s.PausedAt = now.Add(-50 * time.Hour); s.ConsecutiveFailures = 2 },
-			statePaused, "Paused for 2 days; nothing is read until it is resumed.",
+			hub.StreamPaused, "Paused for 2 days; nothing is read until it is resumed.",
 		},
 		{
 			"failing", func(s *hub.Stream) {
 				s.ConsecutiveFailures, s.FailingSince = 3, now.Add(-90*time.Second)
 				s.LastError = hub.Errorf(hub.CodeKeyRefused, "the service refused the API key")
 			},
-			stateFailing, "The service refused the API key. Failing for 1 minute, 3 times in a row; the next try is due in 20 seconds.",
+			hub.StreamFailing, "The service refused the API key. Failing for 1 minute, 3 times in a row; the next try is due in 20 seconds.",
 		},
 		{
 			"failing without a word", func(s *hub.Stream) { s.ConsecutiveFailures, s.FailingSince = 1, now },
-			stateFailing, "The last poll failed. Failing for less than a second, 1 time in a row; the next try is due in 20 seconds.",
+			hub.StreamFailing, "The last poll failed. Failing for less than a second, 1 time in a row; the next try is due in 20 seconds.",
 		},
 		{
 			"late", func(s *hub.Stream) { s.NextDueAt = now.Add(-16 * time.Minute) },
-			stateLate, "A poll has been due for 16 minutes and nobody has run it; look whether weir serve is running.",
+			hub.StreamLate, "A poll has been due for 16 minutes and nobody has run it; look whether weir serve is running.",
 		},
 		{
 			"due", func(s *hub.Stream) { s.NextDueAt = now.Add(-59 * time.Second) },
-			stateIdle, "All that the service has shown is stored; the next poll is due now.",
+			hub.StreamIdle, "All that the service has shown is stored; the next poll is due now.",
 		},
 		{
 			"due for no longer than a poll takes", func(s *hub.Stream) { s.NextDueAt = now.Add(-15 * time.Minute) },
-			stateIdle, "All that the service has shown is stored; " +
+			hub.StreamIdle, "All that the service has shown is stored; " +
 				"the next poll has been due for 15 minutes and is under way or waits for its turn.",
 		},
 		{
 			"incomplete", func(s *hub.Stream) { s.Findings = []hub.Finding{{Text: "harmless"}, gap} },
-			stateIncomplete, "Rows may be missing. The service ignores page. The next poll is due in 20 seconds.",
+			hub.StreamIncomplete, "Rows may be missing. The service ignores page. The next poll is due in 20 seconds.",
 		},
 		{
 			"incomplete and failing", func(s *hub.Stream) {
@@ -84,12 +84,12 @@ func summaryCases() []summaryCase {
 				s.ConsecutiveFailures, s.FailingSince = 1, now.Add(-time.Hour)
 				s.LastError = hub.Errorf(hub.CodeTimeout, "no answer in time!")
 			},
-			stateFailing, "Rows may be missing. The service ignores page. " +
+			hub.StreamFailing, "Rows may be missing. The service ignores page. " +
 				"No answer in time! Failing for 1 hour, 1 time in a row; the next try is due in 20 seconds.",
 		},
 		{
 			"quarantine", func(s *hub.Stream) { s.OpenRejections = 1 },
-			stateIdle, "All that the service has shown is stored; the next poll is due in 20 seconds. 1 record in quarantine: see its rejections.",
+			hub.StreamIdle, "All that the service has shown is stored; the next poll is due in 20 seconds. 1 record in quarantine: see its rejections.",
 		},
 	}
 }

@@ -77,6 +77,25 @@ type Stream struct {
 	Findings []Finding
 }
 
+// StreamState is what an operator should know about a stream, in one word.
+type StreamState string
+
+// The states, the most urgent first: the first that is true is the one shown.
+const (
+	// StreamPaused: an operator keeps it at rest.
+	StreamPaused StreamState = "paused"
+	// StreamFailing: the last poll failed.
+	StreamFailing StreamState = "failing"
+	// StreamLate: a poll is overdue and nobody has run it.
+	StreamLate StreamState = "late"
+	// StreamIncomplete: the service can't be read completely; a finding says why.
+	StreamIncomplete StreamState = "incomplete"
+	// StreamReading: the end of the list is not reached yet.
+	StreamReading StreamState = "reading"
+	// StreamIdle: everything that was shown is stored.
+	StreamIdle StreamState = "idle"
+)
+
 // Lag is how far the stored data may be behind the service at now: since the
 // last success when the list was read to its end, else since the watermark.
 // A stream that has stored nothing yet has no lag to speak of and returns 0.
