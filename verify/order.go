@@ -592,31 +592,38 @@ func checkFuture(ctx context.Context, e *Exam) Verdict {
 }
 
 func checkMalformed(ctx context.Context, e *Exam) Verdict {
-	return e.refuses(ctx, func(l *list) (name, value string) { return l.key.From(), "yesterday" })
+	return e.refusesOfAll(ctx, func(l *list) (name, value string) { return l.key.From(), "yesterday" })
 }
 
 func checkSort(ctx context.Context, e *Exam) Verdict {
-	return e.refuses(ctx, func(*list) (name, value string) { return "sort", "amount:desc" })
+	return e.refusesOfAll(ctx, func(*list) (name, value string) { return "sort", "amount:desc" })
 }
 
-// refuses asks for something that should be answered with 400.
-func (e *Exam) refuses(ctx context.Context, what func(*list) (name, value string)) Verdict {
+// refusesOfAll asks each list for something that should be answered with 400.
+func (e *Exam) refusesOfAll(ctx context.Context, what func(*list) (name, value string)) Verdict {
 	var findings []Finding
 	judged := 0
 	for _, c := range e.lists() {
-		asked := c.list.ask(window{page: 1, size: c.size})
 		name, value := what(c.list)
-		asked.query.Set(name, value)
-		a := e.client.probe(ctx, asked)
-		if a.err != nil {
-			continue
-		}
-		judged++
-		if a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity {
-			findings = append(findings, Finding{
-				Expected: fmt.Sprintf("400 for %s=%s of %s", name, value, c.list.name), Got: a.describe(), Curl: e.client.curl(asked),
-			})
-		}
+		found, answered := e.refuses(ctx, c, name, value)
+		findings, judged = append(findings, found...), judged+answered
 	}
 	return judgeSome(judged, findings, noRows)
+}
+
+// refuses asks a list for something that should be answered with 400. It returns
+// what it found and how many answers it had to judge by: one or none.
+func (e *Exam) refuses(ctx context.Context, c *crawl, name, value string) (findings []Finding, answered int) {
+	asked := c.list.ask(window{page: 1, size: c.size})
+	asked.query.Set(name, value)
+	a := e.client.probe(ctx, asked)
+	if a.err != nil {
+		return nil, 0
+	}
+	if a.status == http.StatusBadRequest || a.status == http.StatusUnprocessableEntity {
+		return nil, 1
+	}
+	return []Finding{{
+		Expected: fmt.Sprintf("400 for %s=%s of %s", name, value, c.list.name), Got: a.describe(), Curl: e.client.curl(asked),
+	}}, 1
 }

@@ -565,18 +565,8 @@ func checkNonsense(ctx context.Context, e *Exam) Verdict {
 	for _, c := range e.lists() {
 		for _, name := range []string{"page", "pageSize"} {
 			for _, text := range []string{"0", "-1", "abc"} {
-				asked := c.list.ask(window{page: 1, size: c.size})
-				asked.query.Set(name, text)
-				a := e.client.probe(ctx, asked)
-				if a.err != nil {
-					continue
-				}
-				judged++
-				if a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity {
-					findings = append(findings, Finding{
-						Expected: fmt.Sprintf("400 for %s=%s of %s", name, text, c.list.name), Got: a.describe(), Curl: e.client.curl(asked),
-					})
-				}
+				found, answered := e.refuses(ctx, c, name, text)
+				findings, judged = append(findings, found...), judged+answered
 			}
 		}
 		findings = append(findings, e.defaults(ctx, c)...)
