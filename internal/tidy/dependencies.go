@@ -18,22 +18,35 @@ type Dependency struct {
 // a reader's trust and an upgrade now and then, so each has its reason here.
 // What those modules need themselves is their affair.
 var Dependencies = []Dependency{
+	{"github.com/chromedp/chromedp", "tests look at the pages for people in a real browser"},
 	{"github.com/getkin/kin-openapi", "tests hold every answer against our OpenAPI documents, and the verifier those of others against the contract"},
 	{"github.com/go-json-experiment/json", "rejects duplicate keys and invalid UTF-8, and gives each record's raw bytes"},
 	{"github.com/google/go-cmp", "tests show what differs, not that something does"},
+	{"github.com/jackc/pgx/v5", "PostgreSQL: whole pages as arrays in one round trip, and what the server says by its code"},
 	{"github.com/pressly/goose/v3", "frozen SQL migrations for SQLite and PostgreSQL, run by the program itself"},
 	{"github.com/riverqueue/river", "the job engine: durable, one API on SQLite and PostgreSQL"},
+	{"github.com/riverqueue/river/riverdriver/riverpgxv5", "River on PostgreSQL"},
 	{"github.com/riverqueue/river/riverdriver/riversqlite", "River on SQLite"},
 	{"github.com/riverqueue/river/rivertype", "River's job states, for jobs that are unique while active"},
 	{"github.com/spf13/cobra", "commands, flags, help and shell completion"},
 	{"github.com/spf13/pflag", "cobra's flags, where a setting comes from the environment or a file"},
 	{"github.com/tink-crypto/tink-go/v2", "encrypts secrets at rest, bound to their row, under a key that rotates"},
+	{"github.com/prometheus/client_golang", "serves the metrics in Prometheus' own format"},
+	{"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "spans of HTTP requests, and the traceparent that goes with them"},
+	{"go.opentelemetry.io/otel", "the vocabulary of metrics and traces"},
+	{"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp", "traces leave in OTLP"},
+	{"go.opentelemetry.io/otel/exporters/prometheus", "the same instruments, read by Prometheus"},
+	{"go.opentelemetry.io/otel/metric", "the instruments"},
+	{"go.opentelemetry.io/otel/sdk", "what collects spans"},
+	{"go.opentelemetry.io/otel/sdk/metric", "what collects measurements"},
+	{"go.opentelemetry.io/otel/trace", "the spans"},
 	{"golang.org/x/sys", "the width of a terminal, and the lock on a database file under Windows"},
 	{"golang.org/x/oauth2", "tokens of the client credentials grant, for PSPs"},
 	{"golang.org/x/time", "the rate limit of each connector"},
 	{"gopkg.in/yaml.v3", "the settings file"},
 	{"modernc.org/sqlite", "SQLite without cgo, so that one `go build` is enough"},
 	{"pgregory.net/rapid", "property tests of the pure rules"},
+	{"riverqueue.com/riverui", "River's own console, for operators"},
 }
 
 // Tools are the commands that tools/go.mod provides. They are run with
