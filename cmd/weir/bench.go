@@ -113,7 +113,7 @@ func (b *ingestBench) ingest(ctx context.Context, out io.Writer, folder string) 
 	}
 	defer func() { err = errors.Join(err, service.close()) }()
 	n, err := openNode(ctx, nodeOptions{
-		Database: filepath.Join(folder, "weir.db"), Listen: "127.0.0.1:0",
+		Store: filepath.Join(folder, "weir.db"), Listen: "127.0.0.1:0",
 		PollingPeriod: time.Minute, PollingPeriodMin: time.Second, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -137,7 +137,7 @@ func (d *demo) start(ctx context.Context, folder string) error {
 		return err
 	}
 	d.node, err = openNode(ctx, nodeOptions{
-		Database: filepath.Join(folder, "weir.db"), Listen: d.options.listen,
+		Store: filepath.Join(folder, "weir.db"), Listen: d.options.listen,
 		PollingPeriod: demoPeriod, PollingPeriodMin: demoPeriod, Logger: quiet, Tiers: demoTiers,
 	})
 	if err != nil {

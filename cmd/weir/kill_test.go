@@ -115,7 +115,7 @@ func proveDatabase(t *testing.T, database string, psp *simulator.PSP) {
 	t.Helper()
 	ctx := context.Background()
 	n, err := openNode(ctx, nodeOptions{
-		Database: database, KeyFile: filepath.Join(filepath.Dir(database), "weir.key"), Listen: "127.0.0.1:0",
+		Store: database, KeyFile: filepath.Join(filepath.Dir(database), "weir.key"), Listen: "127.0.0.1:0",
 		PollingPeriod: time.Second, PollingPeriodMin: time.Second, Tiers: connector.Tiers{}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -263,7 +263,7 @@ func startNode(t *testing.T, tiers connector.Tiers) (*node, *client) {
 	t.Helper()
 	dir := t.TempDir()
 	n, err := openNode(t.Context(), nodeOptions{
-		Database: filepath.Join(dir, "weir.db"), KeyFile: filepath.Join(dir, "weir.key"), Listen: "127.0.0.1:0",
+		Store: filepath.Join(dir, "weir.db"), KeyFile: filepath.Join(dir, "weir.key"), Listen: "127.0.0.1:0",
 		PollingPeriod: time.Second, PollingPeriodMin: time.Second, Tiers: tiers, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

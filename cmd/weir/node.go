@@ -35,8 +35,9 @@ const (
 
 // nodeOptions are the settings of one payments core.
 type nodeOptions struct {
-	// Database is the path of the SQLite file.
-	Database string
+	// Store is where everything is kept: the path of a SQLite file, or the
+	// address of a PostgreSQL database.
+	Store string
 	// KeyFile holds the encryption key; empty means a file beside the database.
 	KeyFile string
 	// Listen is the address of the API.
@@ -81,7 +82,7 @@ func openNode(ctx context.Context, options nodeOptions) (n *node, err error) {
 	if n.listener, err = listen.Listen(ctx, "tcp", options.Listen); err != nil {
 		return n, fmt.Errorf("listen for the API at %s: %w. Choose another address with --listen", options.Listen, err)
 	}
-	n.db, err = sqlite.Open(ctx, options.Database, sqlite.Options{Enqueue: func(ctx context.Context, tx *sql.Tx, job store.Job) error {
+	n.db, err = sqlite.Open(ctx, options.Store, sqlite.Options{Enqueue: func(ctx context.Context, tx *sql.Tx, job store.Job) error {
 		return n.engine.Enqueue(ctx, tx, job)
 	}})
 	if err != nil {
@@ -121,7 +122,7 @@ func openNode(ctx context.Context, options nodeOptions) (n *node, err error) {
 func (n *node) openStore(ctx context.Context) error {
 	path := n.options.KeyFile
 	if path == "" {
-		path = strings.TrimSuffix(n.options.Database, filepath.Ext(n.options.Database)) + ".key"
+		path = strings.TrimSuffix(n.options.Store, filepath.Ext(n.options.Store)) + ".key"
 	}
 	cipher, created, err := keyring.Open(ctx, path, n.db)
 	if err != nil {

@@ -109,7 +109,7 @@ func TestADatabaseThatCanNotBeUsedIsRefusedWithASentence(t *testing.T) {
 			program(t)
 			path := test.database(t, t.TempDir())
 			before := tablesOf(path)
-			runWeir(t, "serve", "--listen", "127.0.0.1:0", "--db", path).wantRefusal(t, test.want...)
+			runWeir(t, "serve", "--listen", "127.0.0.1:0", "--store", path).wantRefusal(t, test.want...)
 			if after := tablesOf(path); after != before {
 				t.Errorf("it was changed from %s to %s", before, after)
 			}
@@ -139,7 +139,7 @@ func TestADatabaseOfSomebodyElseIsRefusedWithASentence(t *testing.T) {
 	if err := os.Chmod(path, 0o400); err != nil {
 		t.Fatal(err)
 	}
-	runWeir(t, "serve", "--listen", "127.0.0.1:0", "--db", path).wantRefusal(t, "can't write the database", "give this user the right")
+	runWeir(t, "serve", "--listen", "127.0.0.1:0", "--store", path).wantRefusal(t, "can't write the database", "give this user the right")
 }
 
 // change runs one statement on a database that nobody has open.
@@ -161,7 +161,7 @@ func TestADatabaseHasOneProcessAndOneKey(t *testing.T) {
 	c := startCore(t, dir)
 	serve := func(args ...string) outcome {
 		t.Helper()
-		return runWeir(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--db", c.database()}, args...)...)
+		return runWeir(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--store", c.database()}, args...)...)
 	}
 	serve().wantRefusal(t, "is in use by another process", "stop that one first")
 	if !c.isUp() {

@@ -44,7 +44,7 @@ when none is given, one is made beside the database on the first start.`,
 			if n.keyCreated != "" {
 				logger.Warn("made an encryption key; keep a copy of it apart from the database, which is unreadable without it", "file", n.keyCreated)
 			}
-			logger.Info("serving", "api", n.url(), "database", options.Database, "version", version)
+			logger.Info("serving", "api", n.url(), "database", options.Store, "version", version)
 			if err := n.run(c.Context()); err != nil {
 				return err
 			}
@@ -53,7 +53,7 @@ when none is given, one is made beside the database on the first start.`,
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&options.Database, "db", "weir.db", "SQLite file that holds everything")
+	flags.StringVar(&options.Store, "store", "weir.db", "where everything is kept: a SQLite file, or postgres://…")
 	flags.StringVar(&options.KeyFile, "encryption-key-file", "", "file with the key that encrypts secrets (default: the database's name with .key)")
 	flags.StringVar(&options.Listen, "listen", "127.0.0.1:8080", "address of the API")
 	flags.StringVar(&apiKeyFile, "api-key-file", "", "file with the keys that open the API, one a line")

@@ -13,7 +13,7 @@ import (
 
 // A sampler is a command with a flag of each kind.
 type sampler struct {
-	db       string
+	store    string
 	watch    bool
 	period   time.Duration
 	accounts int
@@ -23,7 +23,7 @@ type sampler struct {
 func (s *sampler) execute(args ...string) error {
 	root := newCommand()
 	c := &cobra.Command{Use: "sample", RunE: func(*cobra.Command, []string) error { return nil }}
-	c.Flags().StringVar(&s.db, "db", "default.db", "")
+	c.Flags().StringVar(&s.store, "store", "default.db", "")
 	c.Flags().BoolVar(&s.watch, "watch", false, "")
 	c.Flags().DurationVar(&s.period, "polling-period", time.Second, "")
 	c.Flags().IntVar(&s.accounts, "accounts", 1, "")
@@ -33,11 +33,11 @@ func (s *sampler) execute(args ...string) error {
 }
 
 func TestAFlagGoesBeforeAVariableAndAVariableBeforeTheFile(t *testing.T) {
-	file := writeFile(t, "weir.yaml", "# all of it\ndb: file.db\npolling-period: 3s\nwatch: true\naccounts: 3\n")
-	t.Setenv("WEIR_DB", "variable.db")
+	file := writeFile(t, "weir.yaml", "# all of it\nstore: file.db\npolling-period: 3s\nwatch: true\naccounts: 3\n")
+	t.Setenv("WEIR_STORE", "variable.db")
 	t.Setenv("WEIR_POLLING_PERIOD", "2s")
 	var s sampler
-	if err := s.execute("--config", file, "--db", "flag.db"); err != nil {
+	if err := s.execute("--config", file, "--store", "flag.db"); err != nil {
 		t.Fatal(err)
 	}
 	if want := (sampler{"flag.db", true, 2 * time.Second, 3}); s != want {
@@ -46,18 +46,18 @@ func TestAFlagGoesBeforeAVariableAndAVariableBeforeTheFile(t *testing.T) {
 }
 
 func TestTheFileOfSettingsMayBeNamedByAVariable(t *testing.T) {
-	t.Setenv("WEIR_CONFIG", writeFile(t, "weir.yaml", "db: file.db\n"))
+	t.Setenv("WEIR_CONFIG", writeFile(t, "weir.yaml", "store: file.db\n"))
 	var s sampler
-	if err := s.execute(); err != nil || s.db != "file.db" {
-		t.Errorf("db is %q, %v", s.db, err)
+	if err := s.execute(); err != nil || s.store != "file.db" {
+		t.Errorf("store is %q, %v", s.store, err)
 	}
 }
 
 func TestAnEmptyVariableIsOneThatIsNotSet(t *testing.T) {
-	t.Setenv("WEIR_DB", "")
+	t.Setenv("WEIR_STORE", "")
 	t.Setenv("WEIR_ACCOUNTS", "")
 	var s sampler
-	if err := s.execute(); err != nil || s.db != "default.db" || s.accounts != 1 {
+	if err := s.execute(); err != nil || s.store != "default.db" || s.accounts != 1 {
 		t.Errorf("got %+v, %v", s, err)
 	}
 }
@@ -67,7 +67,7 @@ func TestABadValueNamesItsSource(t *testing.T) {
 		{"a period without a unit in a variable", "WEIR_POLLING_PERIOD", "30", "", `WEIR_POLLING_PERIOD: "30" is no value for polling-period: it must be a duration`},
 		{"a switch in a variable", "WEIR_WATCH", "perhaps", "", `WEIR_WATCH: "perhaps" is no value for watch: it must be true or false`},
 		{"a number in a variable", "WEIR_ACCOUNTS", "many", "", `WEIR_ACCOUNTS: "many" is no value for accounts: it must be a whole number`},
-		{"a period in the file", "", "", "db: x\npolling-period: abc\n", `line 2 of FILE: "abc" is no value for polling-period: it must be a duration`},
+		{"a period in the file", "", "", "store: x\npolling-period: abc\n", `line 2 of FILE: "abc" is no value for polling-period: it must be a duration`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -94,16 +94,16 @@ func TestABadValueNamesItsSource(t *testing.T) {
 
 func TestAFileOfSettingsIsLinesOfNameAndValue(t *testing.T) {
 	tests := []struct{ name, text, want string }{
-		{"an unknown name", "db: x\npolling-perod: 3s\n", `there is no setting "polling-perod", which line 2 of FILE sets`},
+		{"an unknown name", "store: x\npolling-perod: 3s\n", `there is no setting "polling-perod", which line 2 of FILE sets`},
 		{"a flag that is no setting", "help: true\n", `there is no setting "help", which line 1`},
-		{"a nested value", "serve:\n  db: x\n", "serve in line 1 has more than one value; settings are not nested"},
-		{"a list", "db: [a, b]\n", "db in line 1 has more than one value"},
-		{"a name without a value", "watch: true\ndb:\n", "db in line 2 has no value"},
-		{"a name that stands there twice", "db: a\nwatch: true\ndb: b\n", "db stands in line 1 and again in line 3"},
-		{"a list of lines", "- db\n", `line 1 is not of the form "name: value"`},
+		{"a nested value", "serve:\n  store: x\n", "serve in line 1 has more than one value; settings are not nested"},
+		{"a list", "store: [a, b]\n", "store in line 1 has more than one value"},
+		{"a name without a value", "watch: true\nstore:\n", "store in line 2 has no value"},
+		{"a name that stands there twice", "store: a\nwatch: true\nstore: b\n", "store stands in line 1 and again in line 3"},
+		{"a list of lines", "- store\n", `line 1 is not of the form "name: value"`},
 		{"a text", "just words\n", `line 1 is not of the form "name: value"`},
-		{"two documents", "db: a\n---\ndb: b\n", "it holds several documents"},
-		{"what is not YAML", "db: \"x\n", "it is not YAML"},
+		{"two documents", "store: a\n---\ndb: b\n", "it holds several documents"},
+		{"what is not YAML", "store: \"x\n", "it is not YAML"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
