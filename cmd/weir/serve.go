@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,11 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirhq/weir/internal/api"
+	"github.com/weirhq/weir/internal/connector"
 	"github.com/weirhq/weir/internal/hub"
 )
 
 func serveCommand() *cobra.Command {
-	var options nodeOptions
+	options := nodeOptions{Tiers: connector.DefaultTiers()}
 	var apiKeyFile, logFormat, logLevel string
 	c := &cobra.Command{
 		Use:   "serve",
@@ -59,6 +61,11 @@ when none is given, one is made beside the database on the first start.`,
 	flags.StringVar(&apiKeyFile, "api-key-file", "", "file with the keys that open the API, one a line")
 	flags.DurationVar(&options.PollingPeriod, "polling-period", api.DefaultPollingPeriod, "time between two polls where a connector names none")
 	flags.DurationVar(&options.PollingPeriodMin, "polling-period-min", api.DefaultPollingPeriodMinimum, "shortest time between two polls that a connector may name")
+	tiers := &options.Tiers
+	flags.DurationVar(&tiers.NearWindow, "near-window", tiers.NearWindow, "how far behind a stream's watermark the near re-read goes for late rows")
+	flags.DurationVar(&tiers.NearEvery, "near-every", tiers.NearEvery, "time between two near re-reads")
+	flags.DurationVar(&tiers.DeepWindow, "deep-window", tiers.DeepWindow, "how far behind a stream's watermark the deep re-read goes")
+	flags.DurationVar(&tiers.DeepEvery, "deep-every", tiers.DeepEvery, "time between two deep re-reads")
 	flags.StringVar(&options.Stack, "stack", "weir", "name of this installation, a part of the identifiers of tasks")
 	flags.StringVar(&logFormat, "log-format", "text", "text or json")
 	flags.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
@@ -70,6 +77,9 @@ func prepareServe(options *nodeOptions, apiKeyFile string) error {
 	if options.PollingPeriodMin <= 0 || options.PollingPeriod < options.PollingPeriodMin {
 		return fmt.Errorf("--polling-period is %s and --polling-period-min is %s; both must be above zero, and the first not below the second",
 			options.PollingPeriod, options.PollingPeriodMin)
+	}
+	if t := options.Tiers; min(t.NearWindow, t.NearEvery, t.DeepWindow, t.DeepEvery) <= 0 || t.DeepWindow < t.NearWindow {
+		return errors.New("--near-window, --near-every, --deep-window and --deep-every must be above zero, and the deep window not shorter than the near one")
 	}
 	if apiKeyFile == "" {
 		if !isLoopback(options.Listen) {
