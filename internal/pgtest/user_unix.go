@@ -1,0 +1,48 @@
+//go:build unix
+
+package pgtest
+
+import (
+	"errors"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// unprivileged makes a command run as somebody whom PostgreSQL accepts: it
+// refuses to run as root. Others start it as themselves.
+func unprivileged() *syscall.SysProcAttr {
+	uid, gid, err := somebody()
+	if err != nil || os.Geteuid() != 0 {
+		return nil
+	}
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}} //nolint:gosec // numbers of users fit
+}
+
+// giveAway gives a file to that somebody.
+func giveAway(name string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	uid, gid, err := somebody()
+	if err != nil {
+		return err
+	}
+	return os.Chown(name, uid, gid)
+}
+
+// somebody is a user without rights that every Unix has.
+func somebody() (uid, gid int, err error) {
+	for _, name := range []string{"postgres", "nobody"} {
+		found, lookup := user.Lookup(name)
+		if lookup != nil {
+			err = lookup
+			continue
+		}
+		uid, errUID := strconv.Atoi(found.Uid)
+		gid, errGID := strconv.Atoi(found.Gid)
+		return uid, gid, errors.Join(errUID, errGID)
+	}
+	return 0, 0, err
+}
