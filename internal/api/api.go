@@ -33,8 +33,9 @@ type Store interface {
 	InstallConnector(ctx context.Context, connector hub.Connector) error
 	Connector(ctx context.Context, id hub.ConnectorID) (hub.Connector, error)
 	Connectors(ctx context.Context, query hub.ListQuery) (hub.Page[hub.Connector], error)
-	// ConfigureConnector replaces a connector's name and configuration.
-	ConfigureConnector(ctx context.Context, id hub.ConnectorID, name string, config hub.Config) error
+	// ConfigureConnector replaces a connector's name and configuration, and its
+	// look where there is a new one.
+	ConfigureConnector(ctx context.Context, id hub.ConnectorID, name string, config hub.Config, look *hub.Look) error
 
 	Account(ctx context.Context, id hub.AccountID) (hub.Account, error)
 	Accounts(ctx context.Context, query hub.ListQuery) (hub.Page[hub.Account], error)

@@ -139,7 +139,7 @@ func (a *api) configureConnector(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Store.ConfigureConnector(r.Context(), connector.ID, name, config); err != nil {
+	if err := a.Store.ConfigureConnector(r.Context(), connector.ID, name, config, nil); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

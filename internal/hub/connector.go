@@ -12,6 +12,9 @@ type Connector struct {
 	CreatedAt time.Time   `json:"createdAt"`
 	UpdatedAt time.Time   `json:"updatedAt"`
 	Config    Config      `json:"-"`
+	// Look is what was seen of the service when it got this configuration; nil
+	// where nobody has looked.
+	Look *Look `json:"-"`
 }
 
 // Config is what a connector needs to reach its integration service.

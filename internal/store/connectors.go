@@ -12,6 +12,8 @@ import (
 const purgeRowsMax = 2000
 
 // InstallConnector stores a new connector and its four streams, all due now.
+// The findings of its Look stand on the streams that they concern from the
+// beginning: written later, they would race with the first poll.
 // A name that is taken, by exactly the same letters, is hub.CodeConflict.
 func (s *Store) InstallConnector(ctx context.Context, c hub.Connector) error {
 	now := s.now()
@@ -43,6 +45,7 @@ func (s *Store) InstallConnector(ctx context.Context, c hub.Connector) error {
 			rows = append(rows, &StreamRow{ConnectorKey: row.Key, Stream: hub.Stream{
 				ID:     hub.StreamID{Connector: c.ID, Resource: resource},
 				Period: c.Config.PollingPeriod, NextDueAt: now, Turn: 1,
+				Findings: c.Look.Replace(nil, resource),
 			}})
 		}
 		if err := tx.InsertStreams(ctx, rows); err != nil {
@@ -87,7 +90,11 @@ func (s *Store) Connectors(ctx context.Context, q hub.ListQuery) (hub.Page[hub.C
 // take the new period at once: none is due later than one new period from now,
 // and one that fails is tried immediately, because the old configuration may
 // have been the cause. Streams at rest stay at rest.
-func (s *Store) ConfigureConnector(ctx context.Context, id hub.ConnectorID, name string, config hub.Config) error {
+//
+// look is what was seen of the service with the new configuration, and its
+// findings replace those of the look before. With nil the old look stays, as long
+// as the endpoint does, for it tells of that endpoint only.
+func (s *Store) ConfigureConnector(ctx context.Context, id hub.ConnectorID, name string, config hub.Config, look *hub.Look) error {
 	sealed, err := s.sealAPIKey(id, config.APIKey)
 	if err != nil {
 		return err
@@ -101,6 +108,10 @@ func (s *Store) ConfigureConnector(ctx context.Context, id hub.ConnectorID, name
 			return err
 		}
 		now := s.now()
+		looked := look != nil || config.Endpoint != row.Config.Endpoint
+		if looked {
+			row.Look = look
+		}
 		row.Name, row.Config, row.SealedAPIKey, row.UpdatedAt = name, config, sealed, now
 		if err := tx.UpdateConnector(ctx, &row); err != nil {
 			return err
@@ -113,6 +124,9 @@ func (s *Store) ConfigureConnector(ctx context.Context, id hub.ConnectorID, name
 		for i := range streams {
 			stream := &streams[i]
 			changed = append(changed, stream)
+			if looked {
+				stream.Findings = look.Replace(stream.Findings, stream.ID.Resource)
+			}
 			if reconfigure(&stream.Stream, config.PollingPeriod, now) {
 				woken = append(woken, stream)
 			}

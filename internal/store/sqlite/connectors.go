@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/weirhq/weir/internal/hub"
@@ -9,10 +11,10 @@ import (
 )
 
 const connectorColumns = `c.connector_key, c.provider, c.reference, c.name, c.created_at, c.updated_at, c.deleted_at,
-	c.endpoint, c.api_key, c.polling_period_ns, c.requests_per_second, c.concurrency`
+	c.endpoint, c.api_key, c.polling_period_ns, c.requests_per_second, c.concurrency, c.look`
 
-func readConnector(r row) store.ConnectorRow {
-	return store.ConnectorRow{
+func readConnector(r row) (store.ConnectorRow, error) {
+	c := store.ConnectorRow{
 		Key: r.int(0),
 		Connector: hub.Connector{
 			ID:   hub.ConnectorID{Provider: r.text(1), Reference: r.text(2)},
@@ -27,13 +29,32 @@ func readConnector(r row) store.ConnectorRow {
 		DeletedAt:    r.instant(6),
 		SealedAPIKey: r.bytes(8),
 	}
+	if look := r.text(12); look != "" {
+		if err := json.Unmarshal([]byte(look), &c.Look); err != nil {
+			return c, fmt.Errorf("stored look at connector %s: %w", c.ID.Reference, err)
+		}
+	}
+	return c, nil
+}
+
+// lookOrNull writes a look as JSON, and none as NULL.
+func lookOrNull(look *hub.Look) (any, error) {
+	if look == nil {
+		return nil, nil
+	}
+	text, err := json.Marshal(look)
+	if err != nil {
+		return nil, fmt.Errorf("look at a connector: %w", err)
+	}
+	return string(text), nil
 }
 
 func (v view) connectors(ctx context.Context, text string, args ...any) ([]store.ConnectorRow, error) {
 	var rows []store.ConnectorRow
 	err := v.query(ctx, text, func(r row) error {
-		rows = append(rows, readConnector(r))
-		return nil
+		c, err := readConnector(r)
+		rows = append(rows, c)
+		return err
 	}, args...)
 	return rows, err
 }
@@ -77,20 +98,29 @@ func (v view) ConnectorPage(ctx context.Context, q hub.ListQuery) ([]store.Conne
 }
 
 // InsertConnector implements [store.ConnectorTx].
-func (t *tx) InsertConnector(ctx context.Context, c *store.ConnectorRow) (err error) {
+func (t *tx) InsertConnector(ctx context.Context, c *store.ConnectorRow) error {
+	look, err := lookOrNull(c.Look)
+	if err != nil {
+		return err
+	}
 	c.Key, err = t.insert(ctx, `INSERT INTO connector (provider, reference, name, created_at, updated_at, deleted_at,
-		endpoint, api_key, polling_period_ns, requests_per_second, concurrency) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		endpoint, api_key, polling_period_ns, requests_per_second, concurrency, look)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		c.ID.Provider, c.ID.Reference, c.Name, instant(c.CreatedAt), instant(c.UpdatedAt), instantOrNull(c.DeletedAt),
-		c.Config.Endpoint, blob(c.SealedAPIKey), int64(c.Config.PollingPeriod), c.Config.RequestsPerSecond, int64(c.Config.Concurrency))
+		c.Config.Endpoint, blob(c.SealedAPIKey), int64(c.Config.PollingPeriod), c.Config.RequestsPerSecond, int64(c.Config.Concurrency), look)
 	return err
 }
 
 // UpdateConnector implements [store.ConnectorTx].
 func (t *tx) UpdateConnector(ctx context.Context, c *store.ConnectorRow) error {
-	_, err := t.exec(ctx, `UPDATE connector SET name = ?, updated_at = ?, deleted_at = ?, endpoint = ?, api_key = ?,
-		polling_period_ns = ?, requests_per_second = ?, concurrency = ? WHERE connector_key = ?`,
+	look, err := lookOrNull(c.Look)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, `UPDATE connector SET name = ?, updated_at = ?, deleted_at = ?, endpoint = ?, api_key = ?,
+		polling_period_ns = ?, requests_per_second = ?, concurrency = ?, look = ? WHERE connector_key = ?`,
 		c.Name, instant(c.UpdatedAt), instantOrNull(c.DeletedAt), c.Config.Endpoint, blob(c.SealedAPIKey),
-		int64(c.Config.PollingPeriod), c.Config.RequestsPerSecond, int64(c.Config.Concurrency), c.Key)
+		int64(c.Config.PollingPeriod), c.Config.RequestsPerSecond, int64(c.Config.Concurrency), look, c.Key)
 	return err
 }
 

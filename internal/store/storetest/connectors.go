@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -30,8 +31,8 @@ var connectors = map[string]func(*world){
 		taken.ID, taken.Name = w.connector, "new"
 		w.refused(w.store.InstallConnector(w.ctx, taken), hub.CodeConflict, "there is a connector")
 		other := w.install("Acme")
-		w.refused(w.store.ConfigureConnector(w.ctx, other, "acme", hub.Config{}), hub.CodeConflict, `the name "acme" is taken`)
-		w.must(w.store.ConfigureConnector(w.ctx, other, "Acme", hub.Config{}))
+		w.refused(w.store.ConfigureConnector(w.ctx, other, "acme", hub.Config{}, nil), hub.CodeConflict, `the name "acme" is taken`)
+		w.must(w.store.ConfigureConnector(w.ctx, other, "Acme", hub.Config{}, nil))
 	},
 
 	"AConfigurationIsReplacedWhole": func(w *world) {
@@ -41,7 +42,7 @@ var connectors = map[string]func(*world){
 		w.must(w.store.Pause(w.ctx, w.stream(hub.Balances), at(1)))
 		w.enqueued()
 		config := hub.Config{Endpoint: "http://new.test", APIKey: hub.NewSecret("new"), PollingPeriod: time.Second, RequestsPerSecond: 2.5}
-		w.must(w.store.ConfigureConnector(w.ctx, w.connector, "renamed", config))
+		w.must(w.store.ConfigureConnector(w.ctx, w.connector, "renamed", config, nil))
 		c, err := w.store.Connector(w.ctx, w.connector)
 		w.must(err)
 		equal(w, "name", c.Name, "renamed")
@@ -58,6 +59,45 @@ var connectors = map[string]func(*world){
 		equal(w, "jobs", len(w.enqueued()), 2)
 	},
 
+	"ALookIsKeptWithItsConnectorAndOnTheStreamsItConcerns": func(w *world) {
+		look := &hub.Look{State: hub.LookSound, Sentence: "sound", At: day, Findings: []hub.LookFinding{
+			{Check: "A1", Text: "whole"}, {Check: "C4", Resource: hub.Transactions, Text: "short \"pages\""},
+		}}
+		id, config := hub.NewConnectorID(hub.Provider), hub.Config{Endpoint: "http://a.test", PollingPeriod: time.Minute}
+		w.must(w.store.InstallConnector(w.ctx, hub.Connector{ID: id, Name: "looked at", Config: config, Look: look}))
+		w.connector = id
+		seen := func(what string, want *hub.Look, codes ...hub.FindingCode) {
+			w.Helper()
+			c, err := w.store.Connector(w.ctx, id)
+			w.must(err)
+			equal(w, what, reflect.DeepEqual(c.Look, want), true)
+			var found []hub.FindingCode
+			for _, f := range w.state(hub.Transactions).Findings {
+				found = append(found, f.Code)
+			}
+			equal(w, what, fmt.Sprint(found), fmt.Sprint(codes))
+			equal(w, what, len(w.state(hub.Accounts).Findings), 0)
+		}
+		seen("after the installation", look, "LOOK_C4")
+		b := w.batch(hub.Transactions)
+		b.Findings = []hub.Finding{{Code: hub.FindingPageCapped, Text: "pages are cut", SeenAt: day}}
+		w.apply(b)
+		seen("after a reading", look, "LOOK_C4", hub.FindingPageCapped)
+		w.must(w.store.ConfigureConnector(w.ctx, id, "renamed", config, nil))
+		seen("with nothing looked at", look, "LOOK_C4", hub.FindingPageCapped)
+		again := &hub.Look{State: hub.LookUnreached, Sentence: "away", At: day, Findings: []hub.LookFinding{
+			{Check: "D1", Resource: hub.Transactions, Text: "out of order"},
+		}}
+		w.must(w.store.ConfigureConnector(w.ctx, id, "renamed", config, again))
+		seen("after another look", again, hub.FindingPageCapped, "LOOK_D1")
+		config.Endpoint = "http://b.test"
+		w.must(w.store.ConfigureConnector(w.ctx, id, "renamed", config, nil))
+		seen("at another endpoint that nobody looked at", nil, hub.FindingPageCapped)
+		page, err := w.store.Connectors(w.ctx, hub.ListQuery{})
+		w.must(err)
+		equal(w, "connectors", len(page.Items), 2)
+	},
+
 	"AnUnknownConnectorIsASentence": func(w *world) {
 		id := hub.NewConnectorID(hub.Provider)
 		stream := hub.StreamID{Connector: id, Resource: hub.Accounts}
@@ -72,7 +112,7 @@ var connectors = map[string]func(*world){
 		for what, err := range map[string]error{
 			"Connector": errConnector, "Stream": errStream, "Streams": errStreams, "Account": errAccount, "Payment": errPayment,
 			"AccountReferences": errReferences, "Rejections": errRejections, "Apply": errApply,
-			"Configure": w.store.ConfigureConnector(w.ctx, id, "x", hub.Config{}),
+			"Configure": w.store.ConfigureConnector(w.ctx, id, "x", hub.Config{}, nil),
 			"Uninstall": w.store.UninstallConnector(w.ctx, id),
 			"PollNow":   w.store.PollNow(w.ctx, stream),
 			"Pause":     w.store.Pause(w.ctx, stream, day),

@@ -33,7 +33,8 @@ CREATE TABLE connector (
     api_key             BLOB NOT NULL,  -- sealed, and bound to this connector
     polling_period_ns   INTEGER NOT NULL,
     requests_per_second REAL NOT NULL,
-    concurrency         INTEGER NOT NULL
+    concurrency         INTEGER NOT NULL,
+    look                TEXT            -- JSON: what was seen of the service when it was configured
 );
 CREATE UNIQUE INDEX connector_name ON connector (name) WHERE deleted_at IS NULL;
 CREATE INDEX connector_list ON connector (created_at, connector_key);
