@@ -58,6 +58,8 @@ type answer struct {
 	took   time.Duration
 	at     time.Time
 	err    error
+	// misshapen says that the answer came whole and was not what was asked for.
+	misshapen bool
 }
 
 func (a *answer) ok() bool { return a.err == nil && a.status >= 200 && a.status < 300 }
@@ -110,6 +112,8 @@ type client struct {
 	key     string
 	http    *http.Client
 	timeout time.Duration
+	// own says that the connections are ours to close.
+	own bool
 	// pause is the least time between two requests.
 	pause  time.Duration
 	budget int
@@ -140,7 +144,7 @@ func newClient(o *Options) *client {
 		c.pause = time.Duration(float64(time.Second) / o.Rate)
 	}
 	transport := o.Transport
-	if transport == nil {
+	if c.own = transport == nil; c.own {
 		own := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck // it is one
 		own.MaxIdleConnsPerHost = parallelOrders
 		transport = own
@@ -150,7 +154,17 @@ func newClient(o *Options) *client {
 		// A key belongs to the host that it was given for.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	if o.followHome {
+		c.http.CheckRedirect = stayHome
+	}
 	return c
+}
+
+// close gives the connections back, where they are our own.
+func (c *client) close() {
+	if c.own {
+		c.http.CloseIdleConnections()
+	}
 }
 
 // admit waits for the request's turn, or says why there is none.
@@ -317,6 +331,8 @@ func (c *client) read(ctx context.Context, asked request, readable func([]byte) 
 				a.err, kind, wrong = err, troubleForm, true
 				if strings.Contains(err.Error(), "cut off") {
 					kind = troubleCut
+				} else {
+					a.misshapen = true
 				}
 			}
 		}

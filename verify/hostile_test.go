@@ -207,46 +207,6 @@ func TestASkippedCheckSaysWhoSaidSo(t *testing.T) {
 	}
 }
 
-func TestAQuickLookAsksLittle(t *testing.T) {
-	s := newStall()
-	report, bad := examine(t, s, func(o *verify.Options) { o.Quick = true })
-	if len(bad) > 0 || !report.Passed || report.Requests > 60 {
-		t.Errorf("%v, %s, %d requests", bad, report.Verdict, report.Requests)
-	}
-}
-
-func TestAQuickLookTellsWhatAnEndpointIs(t *testing.T) {
-	closed := newStall()
-	closed.authorize = func(*http.Request) bool { return false }
-	tests := map[string]struct {
-		service http.Handler
-		want    verify.LookState
-	}{
-		"an honest service":  {newStall(), verify.Sound},
-		"a refused key":      {closed, verify.KeyRefused},
-		"a page for people":  {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html></html>") }), verify.Foreign},
-		"another API":        {http.NotFoundHandler(), verify.Foreign},
-		"a service in pains": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }), verify.Unreached},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(test.service)
-			defer server.Close()
-			began := time.Now()
-			look, err := verify.QuickLook(t.Context(), verify.Options{Endpoint: server.URL, Key: key})
-			if err != nil || look.State != test.want || look.Sentence == "" {
-				t.Errorf("%s: %s, %v, want %s", look.State, look.Sentence, err, test.want)
-			}
-			if took := time.Since(began); took > 9*time.Second {
-				t.Errorf("it took %s", took)
-			}
-		})
-	}
-	if look, err := verify.QuickLook(t.Context(), verify.Options{Endpoint: silence(t), Key: key, Timeout: time.Second}); err != nil || look.State != verify.Unreached {
-		t.Errorf("silence: %s, %v", look.State, err)
-	}
-}
-
 func TestTheReportForProgramsIsWhole(t *testing.T) {
 	s := newStall()
 	row70("amount", "1.5")(s)

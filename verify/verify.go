@@ -83,6 +83,8 @@ type Options struct {
 	RequestsMax int
 	// Progress, when set, is told how far the run is.
 	Progress func(Progress)
+	// followHome follows redirects within the endpoint's own host.
+	followHome bool
 }
 
 // Progress is how far a run is.
@@ -166,6 +168,7 @@ func run(ctx context.Context, options Options) (*Report, *Exam, error) {
 	ctx, cancel := context.WithTimeout(ctx, options.Timeout)
 	defer cancel()
 	e := newExam(options, rules)
+	defer e.client.close()
 	e.readAll(ctx)
 	for i := range e.checks {
 		e.progress(e.checks[i].ID)
