@@ -56,7 +56,7 @@ func formStream(stream *hub.Stream, connectorName string, now time.Time) streamF
 		ConnectorID:         stream.ID.Connector,
 		ConnectorName:       connectorName,
 		Resource:            stream.ID.Resource,
-		State:               stateOf(stream, now),
+		State:               stream.State(now),
 		Summary:             summarize(stream, now),
 		Period:              stream.Period.String(),
 		NextDueAt:           optionalInstant(stream.NextDueAt),

@@ -10,51 +10,13 @@ import (
 	"github.com/weirhq/weir/internal/hub"
 )
 
-// overdueGrace is how long a poll may have been due before it counts as
-// overdue: longer than the ten minutes that one turn of a poll may read, since
-// a stream does not say whether its poll is under way.
-const overdueGrace = 15 * time.Minute
-
-func stateOf(stream *hub.Stream, now time.Time) hub.StreamState {
-	switch {
-	case !stream.PausedAt.IsZero():
-		return hub.StreamPaused
-	case stream.ConsecutiveFailures > 0:
-		return hub.StreamFailing
-	case isOverdue(stream, now):
-		return hub.StreamLate
-	case gapOf(stream) != nil:
-		return hub.StreamIncomplete
-	case !stream.CaughtUp:
-		return hub.StreamReading
-	default:
-		return hub.StreamIdle
-	}
-}
-
-// isOverdue reports whether a poll has been due for longer than one can take, and
-// for longer than a whole period.
-func isOverdue(stream *hub.Stream, now time.Time) bool {
-	return !stream.NextDueAt.IsZero() && now.Sub(stream.NextDueAt) > max(stream.Period, overdueGrace)
-}
-
-// gapOf returns the first finding that says rows may be missing.
-func gapOf(stream *hub.Stream) *hub.Finding {
-	for i := range stream.Findings {
-		if stream.Findings[i].Incomplete {
-			return &stream.Findings[i]
-		}
-	}
-	return nil
-}
-
 // summarize says what is going on with a stream and what happens next.
 func summarize(stream *hub.Stream, now time.Time) string {
 	var sentences []string
 	say := func(format string, args ...any) {
 		sentences = append(sentences, fmt.Sprintf(format, args...))
 	}
-	switch stateOf(stream, now) {
+	switch stream.State(now) {
 	case hub.StreamPaused:
 		say("Paused for %s; nothing is read until it is resumed.", roughly(now.Sub(stream.PausedAt)))
 	case hub.StreamFailing:
@@ -71,7 +33,7 @@ func summarize(stream *hub.Stream, now time.Time) string {
 	case hub.StreamIdle:
 		say("All that the service has shown is stored; the next poll %s.", isDue(stream, now))
 	}
-	if gap := gapOf(stream); gap != nil {
+	if gap := stream.Gap(); gap != nil {
 		sentences = append([]string{"Rows may be missing. " + asSentence(gap.Text)}, sentences...)
 	}
 	if n := stream.OpenRejections; n > 0 {

@@ -102,7 +102,7 @@ func TestStreamSaysWhatGoesOnAndWhatHappensNext(t *testing.T) {
 			t.Parallel()
 			stream := healthyStream()
 			c.change(&stream)
-			if got := stateOf(&stream, now); got != c.state {
+			if got := stream.State(now); got != c.state {
 				t.Errorf("the state is %s, want %s", got, c.state)
 			}
 			if got := summarize(&stream, now); got != c.summary {

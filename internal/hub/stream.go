@@ -96,6 +96,50 @@ const (
 	StreamIdle StreamState = "idle"
 )
 
+// StreamStates lists the states.
+func StreamStates() []StreamState {
+	return []StreamState{StreamPaused, StreamFailing, StreamLate, StreamIncomplete, StreamReading, StreamIdle}
+}
+
+// overdueGrace is how long a poll may have been due before it counts as
+// overdue: longer than the ten minutes that one turn of a poll may read, since
+// a stream does not say whether its poll is under way.
+const overdueGrace = 15 * time.Minute
+
+// State says in one word how the stream is at now.
+func (s *Stream) State(now time.Time) StreamState {
+	switch {
+	case !s.PausedAt.IsZero():
+		return StreamPaused
+	case s.ConsecutiveFailures > 0:
+		return StreamFailing
+	case s.overdue(now):
+		return StreamLate
+	case s.Gap() != nil:
+		return StreamIncomplete
+	case !s.CaughtUp:
+		return StreamReading
+	default:
+		return StreamIdle
+	}
+}
+
+// overdue reports whether a poll has been due for longer than one can take, and
+// for longer than a whole period.
+func (s *Stream) overdue(now time.Time) bool {
+	return !s.NextDueAt.IsZero() && now.Sub(s.NextDueAt) > max(s.Period, overdueGrace)
+}
+
+// Gap returns the first finding that says rows may be missing, nil where none does.
+func (s *Stream) Gap() *Finding {
+	for i := range s.Findings {
+		if s.Findings[i].Incomplete {
+			return &s.Findings[i]
+		}
+	}
+	return nil
+}
+
 // Lag is how far the stored data may be behind the service at now: since the
 // last success when the list was read to its end, else since the watermark.
 // A stream that has stored nothing yet has no lag to speak of and returns 0.
