@@ -90,6 +90,12 @@ type Options struct {
 	// that a page in somebody's browser can't reach an open API on loopback by
 	// having its own name resolve to it.
 	LocalOnly bool
+	// Also are handlers that stand behind the API's keys beside its own routes, by
+	// the pattern of http.ServeMux: what operators look at, such as "GET /metrics".
+	Also map[string]http.Handler
+	// Routed is told the pattern of the route that each request takes, empty where
+	// there is none; nil tells nobody. Its ctx is the request's.
+	Routed func(ctx context.Context, pattern string)
 	// Logger receives one entry for each fault; nil discards them.
 	Logger *slog.Logger
 	// Now is the clock; nil means [time.Now].
@@ -112,6 +118,12 @@ func New(options Options) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, serve := range a.routes() {
 		mux.Handle(pattern, a.answer(serve))
+	}
+	for pattern, serve := range a.Also {
+		mux.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Del("Content-Type") // it is whatever that handler makes of it
+			serve.ServeHTTP(w, r)
+		}))
 	}
 	return a.guard(mux)
 }
@@ -139,6 +151,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Routed == nil {
+		o.Routed = func(context.Context, string) {}
 	}
 	return o
 }

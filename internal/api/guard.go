@@ -46,14 +46,15 @@ func (a *api) guard(mux *http.ServeMux) http.Handler {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		route(mux, w, r)
+		a.route(mux, w, r)
 	}))
 }
 
 // route sends the request to its handler. Where there is none, the answers are
 // the reference's: a plain 404, and 405 without a body. HEAD is not served.
-func route(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+func (a *api) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	serve, pattern := mux.Handler(r)
+	a.Routed(r.Context(), pattern)
 	switch {
 	case pattern != "" && r.Method != http.MethodHead:
 		mux.ServeHTTP(w, r)
