@@ -54,6 +54,9 @@ type Options struct {
 	Tiers Tiers
 	// Transport is used in place of one with the bounds above.
 	Transport http.RoundTripper
+	// Wrap returns what carries the calls to one connector's service in place of
+	// next, so that somebody may watch them; nil: next itself.
+	Wrap func(c hub.Connector, next http.RoundTripper) http.RoundTripper
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -121,6 +124,9 @@ func New(c hub.Connector, options Options) *Client {
 	}
 	if options.Transport == nil {
 		options.Transport = newTransport(concurrency)
+	}
+	if options.Wrap != nil {
+		options.Transport = options.Wrap(c, options.Transport)
 	}
 	client := &Client{
 		id:       c.ID,
