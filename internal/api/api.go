@@ -72,6 +72,11 @@ type Options struct {
 	// resolves it. It may ask the service; an error with one of the service's
 	// codes is told to who asked, as the reason.
 	Replay func(ctx context.Context, rejection hub.Rejection) (ReplayResult, error)
+	// Look takes a short look at the service of a connector that is about to be
+	// stored, within seconds and without changing anything there. That the service
+	// does not answer, or not well, is a look like any other; an error is a fault of
+	// Weir's own, or that ctx has ended, which it does with the request. nil: nobody looks.
+	Look func(ctx context.Context, connector hub.Connector) (hub.Look, error)
 	// Checks are what GET /_healthcheck runs, by name; nil means healthy.
 	Checks map[string]func(ctx context.Context) error
 	// Version is what GET /_info says; empty means "develop".
@@ -179,6 +184,7 @@ func (a *api) routes() map[string]handler {
 		"GET /v3/connectors/{connectorID}/config":           a.connectorConfig,
 		"PATCH /v3/connectors/{connectorID}/config":         a.configureConnector,
 		"GET /v3/connectors/{connectorID}/capabilities":     a.connectorCapabilities,
+		"GET /v3/connectors/{connectorID}/look":             a.connectorLook,
 		"GET /v3/accounts":                                  a.listAccounts,
 		"GET /v3/accounts/{$}":                              a.listAccounts,
 		"GET /v3/accounts/{accountID}":                      a.account,

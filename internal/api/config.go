@@ -57,39 +57,49 @@ type configRequest struct {
 	PollingPeriod     string  `json:"pollingPeriod"`
 	RequestsPerSecond float64 `json:"requestsPerSecond"`
 	Concurrency       int     `json:"concurrency"`
+	// Force takes what a look at the service would refuse. It is not kept.
+	Force bool `json:"force"`
+}
+
+// A configChange is a configuration that was asked for, valid as far as it can
+// be without asking the service.
+type configChange struct {
+	name   string
+	config hub.Config
+	force  bool
 }
 
 // parseConfig reads a configuration and refuses it with a sentence about the
 // first thing that is wrong with it. stored is the one that it replaces, nil
 // for a new connector.
-func (a *api) parseConfig(text []byte, stored *hub.Config) (string, hub.Config, error) {
+func (a *api) parseConfig(text []byte, stored *hub.Config) (configChange, error) {
 	var req configRequest
 	var config hub.Config
 	if err := decodeBody(text, &req); err != nil {
-		return "", config, err
+		return configChange{}, err
 	}
 	if err := checkName(req.Name); err != nil {
-		return "", config, err
+		return configChange{}, err
 	}
 	var err error
 	if config.Endpoint, err = parseEndpoint(req.Endpoint); err != nil {
-		return "", config, err
+		return configChange{}, err
 	}
 	if config.APIKey, err = parseAPIKey(req.APIKey, config.Endpoint, stored); err != nil {
-		return "", config, err
+		return configChange{}, err
 	}
 	if config.PollingPeriod, err = a.parsePeriod(req.PollingPeriod); err != nil {
-		return "", config, err
+		return configChange{}, err
 	}
 	if rate := req.RequestsPerSecond; rate != 0 && (rate < requestsPerSecondMin || rate > requestsPerSecondMax) {
-		return "", config, invalid("requestsPerSecond must lie between %v and %v; leave it out for the default",
+		return configChange{}, invalid("requestsPerSecond must lie between %v and %v; leave it out for the default",
 			requestsPerSecondMin, requestsPerSecondMax)
 	}
 	if req.Concurrency < 0 || req.Concurrency > concurrencyMax {
-		return "", config, invalid("concurrency must lie between 1 and %d; leave it out for the default", concurrencyMax)
+		return configChange{}, invalid("concurrency must lie between 1 and %d; leave it out for the default", concurrencyMax)
 	}
 	config.RequestsPerSecond, config.Concurrency = req.RequestsPerSecond, req.Concurrency
-	return req.Name, config, nil
+	return configChange{name: req.Name, config: config, force: req.Force}, nil
 }
 
 func checkName(name string) error {

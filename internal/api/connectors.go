@@ -21,6 +21,8 @@ type connectorForm struct {
 	ScheduledForDeletion bool       `json:"scheduledForDeletion"`
 	Capabilities         []string   `json:"capabilities"`
 	UpdatedAt            instant    `json:"updatedAt"`
+	// Look is absent where nobody has looked at the service.
+	Look *lookForm `json:"look,omitempty"`
 }
 
 // connectorBase is a connector where it stands beside something else.
@@ -45,6 +47,7 @@ func formConnector(c *hub.Connector) connectorForm {
 		Config:        formConfig(c),
 		Capabilities:  capabilities,
 		UpdatedAt:     instant(c.UpdatedAt),
+		Look:          formLook(c.Look),
 	}
 }
 
@@ -67,7 +70,8 @@ func (a *api) listConnectors(w http.ResponseWriter, r *http.Request) error {
 }
 
 // installConnector answers once the connector and its streams are stored; they
-// are read from then on.
+// are read from then on. Before that the service is looked at, last of all
+// checks: nothing is asked of it for what is refused anyway.
 func (a *api) installConnector(w http.ResponseWriter, r *http.Request) error {
 	if provider := r.PathValue("connector"); !strings.EqualFold(provider, hub.Provider) {
 		return invalid("there is no connector %.40q; Weir has one kind, %q, which speaks to your integration service",
@@ -77,14 +81,19 @@ func (a *api) installConnector(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	name, config, err := a.parseConfig(text, nil)
+	change, err := a.parseConfig(text, nil)
 	if err != nil {
 		return err
 	}
-	now := a.Now().UTC()
-	connector := hub.Connector{
-		ID: hub.NewConnectorID(hub.Provider), Name: name, CreatedAt: now, UpdatedAt: now, Config: config,
+	connector := hub.Connector{ID: hub.NewConnectorID(hub.Provider), Name: change.name, Config: change.config}
+	if err := a.nameIsFree(r.Context(), connector.Name, connector.ID); err != nil {
+		return err
 	}
+	if connector.Look, err = a.lookAt(r.Context(), connector, change.force); err != nil {
+		return err
+	}
+	connector.CreatedAt = a.Now().UTC()
+	connector.UpdatedAt = connector.CreatedAt
 	if err := a.Store.InstallConnector(r.Context(), connector); err != nil {
 		return err
 	}
@@ -125,7 +134,8 @@ func (a *api) connectorConfig(w http.ResponseWriter, r *http.Request) error {
 
 // configureConnector replaces the whole configuration, as the reference does:
 // what is left out falls back to its default. Only the key may be sent as the
-// mask that [formConfig] shows, and is then kept.
+// mask that [formConfig] shows, and is then kept. A new endpoint or key is looked at
+// as on installation.
 func (a *api) configureConnector(w http.ResponseWriter, r *http.Request) error {
 	connector, err := a.connectorInPath(r)
 	if err != nil {
@@ -135,11 +145,18 @@ func (a *api) configureConnector(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	name, config, err := a.parseConfig(text, &connector.Config)
+	change, err := a.parseConfig(text, &connector.Config)
 	if err != nil {
 		return err
 	}
-	if err := a.Store.ConfigureConnector(r.Context(), connector.ID, name, config, nil); err != nil {
+	if err := a.nameIsFree(r.Context(), change.name, connector.ID); err != nil {
+		return err
+	}
+	look, err := a.lookAgain(r.Context(), connector, change)
+	if err != nil {
+		return err
+	}
+	if err := a.Store.ConfigureConnector(r.Context(), connector.ID, change.name, change.config, look); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
