@@ -27,6 +27,7 @@ import (
 var ownSettings = map[string][]string{
 	"weir simulate":     {"listen"},
 	"weir bench ingest": {"dir", "transactions"},
+	"weir bench idle":   {"dir", "json", "html", "connectors", "period", "for"},
 	"weir connect":      {"api-key-file", "polling-period"},
 	"weir configure":    {"api-key-file", "polling-period", "endpoint", "name"},
 	"weir disconnect":   {"yes"},

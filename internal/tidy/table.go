@@ -91,6 +91,7 @@ var Table = []Entry{
 	{Rank: RankAssembly, Package: "sdk/sdktest", Purpose: "`Run(t, handler)`: the verifier's checks as Go subtests"},
 	{Rank: RankAssembly, Package: "simulator", Purpose: "a PSP with a seed, faults and injected time, served through `sdk`"},
 	{Rank: RankAssembly, Package: "statements", Purpose: "bank statement files as a source for `sdk`"},
+	{Rank: RankAssembly, Package: "internal/bench", Purpose: "what measurements have in common: loads, percentiles, reports"},
 	{Rank: RankAssembly, Package: "internal/archive", Purpose: "everything in a store as lines of JSON, out of one database and into another"},
 	{Rank: RankAssembly, Package: "internal/jobs", Purpose: "River workers that call the engines' `Once`"},
 	{Rank: RankProgram, Package: "cmd/weir", Purpose: "the one binary: flags, settings and wiring, nothing else"},

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weirhq/weir/internal/bench"
+)
+
+// runBench runs a measurement at a tiny size and returns its report, which must
+// be the same in the three forms.
+func runBench(t *testing.T, args ...string) bench.Report {
+	t.Helper()
+	folder := t.TempDir()
+	object, page := filepath.Join(folder, "report.json"), filepath.Join(folder, "report.html")
+	args = append([]string{"bench"}, args...)
+	o := runWeir(t, append(args, "--json", object, "--html", page, "--dir", folder)...)
+	if o.status != 0 {
+		t.Fatalf("weir %s ended with %d\n%s%s", strings.Join(args, " "), o.status, o.stdout, o.stderr)
+	}
+	text, err := os.ReadFile(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report bench.Report
+	if err := json.Unmarshal(text, &report); err != nil {
+		t.Fatalf("the JSON can't be read: %v\n%s", err, text)
+	}
+	shown, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Rows) == 0 || report.Title == "" || report.Machine.Cores == 0 {
+		t.Errorf("the report is empty: %s", text)
+	}
+	for i := range report.Rows {
+		for form, written := range map[string]string{"text": o.stdout, "page": string(shown)} {
+			if !strings.Contains(written, report.Rows[i].Name) {
+				t.Errorf("the %s lacks %q", form, report.Rows[i].Name)
+			}
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(folder, "weir-bench-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("it left %v behind; %v", left, err)
+	}
+	return report
+}
+
+// rowOf finds a row of a report.
+func rowOf(t *testing.T, report *bench.Report, name string) bench.Row {
+	t.Helper()
+	for i := range report.Rows {
+		if report.Rows[i].Name == name {
+			return report.Rows[i]
+		}
+	}
+	t.Fatalf("there is no row %q in %+v", name, report.Rows)
+	return bench.Row{}
+}
+
+func TestBenchIdleCountsThePollsAndTheProcessorTimeOfTheCore(t *testing.T) {
+	t.Parallel()
+	report := runBench(t, "idle", "--connectors", "3", "--period", "1s", "--for", "2s")
+	row := rowOf(t, &report, "polled every 1s")
+	if row.Items == 0 || row.Ceiling != 12 || row.PeakRSSBytes == 0 {
+		t.Errorf("3 connectors of 4 streams, polled every second, came to %+v", row)
+	}
+	if rest := rowOf(t, &report, "the same, nothing due"); rest.Items > 0 {
+		t.Errorf("%d polls came though nothing was due", rest.Items)
+	}
+}
+
+func TestABenchRefusesASizeThatMeansNothing(t *testing.T) {
+	t.Parallel()
+	runWeir(t, "bench", "idle", "--connectors", "0").wantRefusal(t, "--connectors")
+	runWeir(t, "bench", "ingest", "--transactions", "0").wantRefusal(t, "--transactions")
+}
