@@ -29,26 +29,38 @@ func migrate(ctx context.Context, pool *sql.DB, path string) error {
 	if err := checkOwner(ctx, path); err != nil {
 		return err
 	}
-	folder, err := fs.Sub(migrations, "migrations")
+	provider, err := migrationsOf(pool)
 	if err != nil {
 		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, pool, folder, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
 	}
 	current, newest, err := provider.GetVersions(ctx)
 	if err != nil {
 		return fmt.Errorf("read the version of the database: %w", err)
 	}
 	if current > newest {
-		return refused("the database %s was written by a newer Weir (its tables are at version %d, this program knows %d); "+
-			"run that version, or name another file", path, current, newest)
+		return newer(path, current, newest)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("bring the tables of %s from version %d to %d: %w", path, current, newest, err)
 	}
 	return nil
+}
+
+func migrationsOf(pool *sql.DB) (*goose.Provider, error) {
+	folder, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, pool, folder, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	return provider, nil
+}
+
+func newer(path string, current, newest int64) error {
+	return refused("the database %s was written by a newer Weir (its tables are at version %d, this program knows %d); "+
+		"run that version, or name another file", path, current, newest)
 }
 
 // checkOwner refuses a database that has tables but is not Weir's. It looks
