@@ -4,7 +4,11 @@
 // When a stream is due stands in the store's own tables; a job is only what
 // wakes a worker. So a job may be lost (the sweep finds its stream) or run twice
 // (the stream's turn tells the stale one) without harm. What a poll does is in
-// internal/poll. Start with [New] and [Engine.Enqueue].
+// internal/poll.
+//
+// On SQLite one process works. On PostgreSQL any number does: a [Fleet] says who
+// is alive and who reads which stream, and what a dead worker had in hand is
+// given to the others. Start with [New] and [Engine.Enqueue].
 package jobs
 
 import (
@@ -16,9 +20,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
-	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/weirhq/weir/internal/hub"
@@ -26,33 +30,57 @@ import (
 )
 
 const (
-	// fetchFastest and fetchSlowest bound how often a queue asks the database for jobs,
-	// and so how late a job begins that was scheduled for a time. The more queues
-	// there are the less often each asks, fetchShare later for each.
-	fetchFastest = 250 * time.Millisecond
-	fetchSlowest = 5 * time.Second
-	fetchShare   = 25 * time.Millisecond
-	// workersPerConnector lets all streams of a connector be read at once.
-	workersPerConnector = 8
-	// jobTimeout is far beyond what a poll takes: it gives up its place by itself.
+	// jobTimeout is far beyond what a poll takes: it gives up its place by itself,
+	// at the latest after poll's own fifty minutes. It ends what has gone wild.
 	jobTimeout = time.Hour
-	// rescueAfter must be longer than jobTimeout.
+	// rescueAfter must be longer than jobTimeout, for River's rescue asks nobody
+	// whether the worker lives. It is the last resort on both databases; lost jobs
+	// are given back long before, by [Engine.giveBack].
 	rescueAfter = 2 * time.Hour
 	// sweepEvery is how often the sweep looks for streams without a job.
 	sweepEvery = time.Minute
-	// keepDone is how long finished jobs are kept for those who look.
+	// keepDone is how long finished jobs are kept for those who look. It is longer
+	// than sweepEvery, or two workers would both sweep in one minute.
 	keepDone = 10 * time.Minute
-	// syncEvery is how often queues are matched with the connectors there are.
-	syncEvery = time.Second
 	// busyAgain is when a job looks again whose stream is still being read.
 	busyAgain = time.Second
+	// retryMax bounds the pause before a job that failed is run again. What fails
+	// here is the store itself, not a service, and it comes back at once or late.
+	retryMax = 5 * time.Second
+	// drainMax is how long a stop waits for the pages in hand; polls that still
+	// run then wait for a service that does not answer, and are canceled.
+	drainMax = 2500 * time.Millisecond
+	// cancelMax is how long a stop waits for polls that were canceled.
+	cancelMax = 4 * time.Second
+	// leaveMax bounds how long a stop waits to leave the fleet.
+	leaveMax = time.Second
+	// TTLDefault is how long a worker counts as alive after its last sign.
+	TTLDefault = 20 * time.Second
 )
 
-// Options are what an [Engine] works with. All but Logger are needed.
+// Options are what an [Engine] works with. One of Pool and Postgres is needed,
+// and all of Poll, Connectors and Sweep but for an engine that only inserts.
 type Options struct {
-	// Pool is a handle on the store's database for River alone. The engine sets
-	// its size to one connection and does not close it.
+	// Pool is a handle on the store's SQLite database for River alone. The engine
+	// sets its size to one connection and does not close it.
 	Pool *sql.DB
+	// Postgres is a pool of the store's PostgreSQL database, which may be the
+	// store's own. The engine does not close it.
+	Postgres *pgxpool.Pool
+	// PollOnly does without LISTEN, which PgBouncer in transaction mode does not
+	// carry: a job is then found by asking, within a few seconds.
+	PollOnly bool
+
+	// InsertOnly makes an engine that gives work to others and does none.
+	InsertOnly bool
+	// Worker is the name of this process in the database; no other that is alive
+	// may have it. Empty: one is made up. It must be the Fleet's where there is one.
+	Worker string
+	// Fleet knows the other workers on the database; nil: it is ours alone.
+	Fleet Fleet
+	// TTL is what the Fleet was made with; 0: TTLDefault.
+	TTL time.Duration
+
 	// Poll runs the poll of one turn of a stream.
 	Poll func(ctx context.Context, stream hub.StreamID, turn int64) error
 	// Connectors lists the connectors that are installed.
@@ -63,80 +91,105 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Engine runs jobs in one process that has its database to itself.
+// Engine runs jobs. Its methods may be called from many goroutines.
 type Engine struct {
-	options Options
-	client  *river.Client[*sql.Tx]
+	options  Options
+	client   client
+	database database
+	sqlite   *river.Client[*sql.Tx] // nil on PostgreSQL
+	postgres *river.Client[pgx.Tx]  // nil on SQLite
+	waker    *waker                 // nil on PostgreSQL
+	consoles []console
 
 	mu     sync.Mutex
 	queues map[hub.ConnectorID]bool
-	// polling holds the streams that are being read; a second job for one waits.
-	polling map[hub.StreamID]bool
+	// polling holds the streams that are being read here, and how to end that; a
+	// second job for one waits.
+	polling map[hub.StreamID]context.CancelCauseFunc
+	// hand holds the jobs that are run here, and those that have ended lately
+	// with the time, until the database must have heard of it.
+	hand map[int64]time.Time
+	// owed holds the streams whose release failed.
+	owed map[hub.StreamID]bool
+	// fenced is set while the others may take us for dead.
+	fenced bool
+	// started is set by Start.
+	started bool
 
-	stop context.CancelFunc
-	done chan struct{}
+	// stopping is closed by the first Stop.
+	stopping chan struct{}
+	halt     sync.Once
+	cancel   context.CancelFunc
+	loops    sync.WaitGroup
 }
 
-// PollArgs is the job of one poll.
-type PollArgs struct {
-	Provider  string       `json:"provider"`
-	Connector string       `json:"connector"`
-	Resource  hub.Resource `json:"resource"`
-	Turn      int64        `json:"turn"`
+// client is what the engine asks of a River client, whatever its transactions.
+type client interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	StopAndCancel(ctx context.Context) error
+	Queues() *river.QueueBundle
+	Insert(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) (*rivertype.JobInsertResult, error)
+	JobDeleteMany(ctx context.Context, params *river.JobDeleteManyParams) (*river.JobDeleteManyResult, error)
 }
 
-// Kind implements river.JobArgs.
-func (PollArgs) Kind() string { return "poll" }
-
-func (a PollArgs) stream() hub.StreamID {
-	return hub.StreamID{Connector: hub.ConnectorID{Provider: a.Provider, Reference: a.Connector}, Resource: a.Resource}
-}
-
-// SweepArgs is the job that looks for streams without a job.
-type SweepArgs struct{}
-
-// Kind implements river.JobArgs.
-func (SweepArgs) Kind() string { return "sweep" }
-
-// New makes an engine and brings River's own tables up to date. It works
-// nothing before [Engine.Start].
+// New makes an engine. On SQLite it brings River's own tables up to date; on
+// PostgreSQL, where others may be at work on them, it is an error that says what
+// to do when they are not: see [Migrate]. It works nothing before [Engine.Start].
 func New(ctx context.Context, options Options) (*Engine, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	options.Pool.SetMaxOpenConns(1) // River's own advice for SQLite
-	e := &Engine{options: options, queues: make(map[hub.ConnectorID]bool), polling: make(map[hub.StreamID]bool)}
-	driver := riversqlite.New(options.Pool)
-	quiet := slog.New(atLeastWarn{options.Logger.Handler()})
-	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
+	if options.Worker == "" {
+		options.Worker = NewWorkerName()
+	}
+	if options.TTL == 0 {
+		options.TTL = TTLDefault
+	}
+	e := &Engine{
+		options: options, queues: make(map[hub.ConnectorID]bool),
+		polling: make(map[hub.StreamID]context.CancelCauseFunc), hand: make(map[int64]time.Time),
+		owed: make(map[hub.StreamID]bool), stopping: make(chan struct{}),
+	}
+	var err error
+	switch {
+	case options.Postgres != nil && options.Pool == nil:
+		err = e.openPostgres(ctx)
+	case options.Pool != nil && options.Postgres == nil:
+		err = e.openSQLite(ctx)
+	default:
+		err = errors.New("an engine needs a pool of SQLite or one of PostgreSQL")
+	}
 	if err != nil {
-		return nil, fmt.Errorf("prepare the job engine's tables: %w", err)
+		return nil, err
 	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return nil, fmt.Errorf("prepare the job engine's tables: %w", err)
-	}
+	return e, nil
+}
+
+// config is how River runs, the same on both databases. What is not here is
+// River's default; its leader only keeps its tables clean and schedules retries.
+func (e *Engine) config() *river.Config {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &pollWorker{engine: e})
 	river.AddWorker(workers, &sweepWorker{engine: e})
-	e.client, err = river.NewClient(driver, &river.Config{
-		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 1}},
+	config := &river.Config{
+		ID:                          e.options.Worker,
 		Workers:                     workers,
-		Logger:                      quiet,
+		Logger:                      e.quiet(),
+		PollOnly:                    e.options.PollOnly,
 		FetchPollInterval:           fetchSlowest,
 		JobTimeout:                  jobTimeout,
 		RescueStuckJobsAfter:        rescueAfter,
 		CompletedJobRetentionPeriod: keepDone,
-		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(
-			river.PeriodicInterval(sweepEvery),
-			func() (river.JobArgs, *river.InsertOpts) { return SweepArgs{}, nil },
-			nil,
-		)},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("make the job engine: %w", err)
 	}
-	return e, nil
+	if !e.options.InsertOnly {
+		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 1}}
+	}
+	return config
 }
+
+// quiet is the log without River's notes about its own well-being.
+func (e *Engine) quiet() *slog.Logger { return slog.New(atLeastWarn{e.options.Logger.Handler()}) }
 
 // active are the states of a job that has not come to its end. They make a job
 // unique: a turn has one job, however often it is asked for.
@@ -145,167 +198,119 @@ var active = []rivertype.JobState{
 	rivertype.JobStateRunning, rivertype.JobStateScheduled,
 }
 
-// Enqueue adds the job of a poll inside the transaction that makes it due. A job
-// for the same turn that has not ended stays the only one.
+// Enqueue adds the job of a poll inside the SQLite transaction that makes it due.
+// A job for the same turn that has not ended stays the only one.
 func (e *Engine) Enqueue(ctx context.Context, tx *sql.Tx, job store.Job) error {
+	if _, err := e.sqlite.InsertTx(ctx, tx, argsOf(job), insertOpts(job)); err != nil {
+		return fmt.Errorf("schedule the next poll of %s: %w", job.Stream, err)
+	}
+	e.waker.expect(job.Stream.Connector, job.DueAt)
+	return nil
+}
+
+// EnqueueMany is [Engine.Enqueue] for a transaction of PostgreSQL and as many
+// jobs as it makes due, in one round trip.
+func (e *Engine) EnqueueMany(ctx context.Context, tx pgx.Tx, jobs []store.Job) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	params := make([]river.InsertManyParams, 0, len(jobs))
+	for _, job := range jobs {
+		params = append(params, river.InsertManyParams{Args: argsOf(job), InsertOpts: insertOpts(job)})
+	}
+	if _, err := e.postgres.InsertManyTx(ctx, tx, params); err != nil {
+		return fmt.Errorf("schedule the next poll of %s: %w", jobs[0].Stream, err)
+	}
+	return nil
+}
+
+func argsOf(job store.Job) PollArgs {
 	id := job.Stream.Connector
+	return PollArgs{id.Provider, id.Reference, job.Stream.Resource, job.Turn}
+}
+
+func insertOpts(job store.Job) *river.InsertOpts {
 	due := job.DueAt
 	if !due.After(time.Now()) {
 		due = time.Time{} // River lets every job with a time wait for its scheduler
 	}
-	_, err := e.client.InsertTx(ctx, tx, PollArgs{id.Provider, id.Reference, job.Stream.Resource, job.Turn}, &river.InsertOpts{
-		Queue:       queueOf(id),
+	return &river.InsertOpts{
+		Queue:       queueOf(job.Stream.Connector),
 		ScheduledAt: due,
 		UniqueOpts:  river.UniqueOpts{ByArgs: true, ByState: active},
-	})
-	if err != nil {
-		return fmt.Errorf("schedule the next poll of %s: %w", job.Stream, err)
 	}
-	return nil
 }
-
-func queueOf(id hub.ConnectorID) string { return "connector-" + id.Reference }
 
 // Start begins to work. It must be called once, and followed by [Engine.Stop].
+// An engine that only inserts has nothing to begin but its consoles.
 func (e *Engine) Start(ctx context.Context) error {
-	// The database is ours alone, so whoever led before is gone. Without this a
-	// hub that was killed would wait for its own lease to run out.
-	if _, err := e.options.Pool.ExecContext(ctx, "DELETE FROM river_leader"); err != nil {
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	if err := e.start(ctx, running); err != nil {
+		cancel()
 		return fmt.Errorf("start the job engine: %w", err)
 	}
-	if err := e.client.Start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("start the job engine: %w", err)
-	}
-	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
-	e.done = make(chan struct{})
-	e.Sync(ctx)
-	go e.keepSync(ctx)
+	e.cancel = cancel
 	return nil
 }
 
-// Stop lets the jobs under way come to their end until ctx ends, and then
-// cancels them. A job that was cancelled runs again after the next start.
-func (e *Engine) Stop(ctx context.Context) error {
-	if e.stop == nil {
+// start begins what goes on until running ends.
+func (e *Engine) start(ctx, running context.Context) error {
+	e.mu.Lock()
+	e.started = true
+	consoles := e.consoles
+	e.mu.Unlock()
+	for _, console := range consoles {
+		if err := console.Start(running); err != nil {
+			return err
+		}
+	}
+	if e.options.InsertOnly {
 		return nil
 	}
-	e.stop()
-	<-e.done
-	if err := e.client.Stop(ctx); err != nil {
-		hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		return e.client.StopAndCancel(hard)
+	if err := e.join(ctx); err != nil {
+		return err
+	}
+	if err := e.database.prepare(ctx); err != nil {
+		return err
+	}
+	if err := e.client.Start(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	e.Sync(running)
+	for _, loop := range []func(context.Context){e.keepSync, e.keepSweeping, e.keepGivingBack, e.keepBeating, e.keepWaking} {
+		e.loops.Go(func() { loop(running) })
 	}
 	return nil
 }
 
-// keepSync keeps the queues in step with the connectors.
-func (e *Engine) keepSync(ctx context.Context) {
-	defer close(e.done)
-	tick := time.NewTicker(syncEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			e.Sync(ctx)
-		}
-	}
-}
+// Stopping is closed when the engine begins to stop: a poll should end after the
+// page that it has in hand.
+func (e *Engine) Stopping() <-chan struct{} { return e.stopping }
 
-// Sync adds a queue for each new connector and removes those of connectors that
-// are gone. The engine does so every second by itself; who installs a connector
-// may ask for it at once.
-func (e *Engine) Sync(ctx context.Context) {
-	connectors, err := e.options.Connectors(ctx)
+// Stop lets the polls under way end after the page that they have in hand, for
+// drainMax or until ctx ends, then cancels those that wait for an answer, and
+// leaves the fleet. Within seconds every job is done or free for another worker,
+// or for the next start. It is safe to call again, and without a Start.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.halt.Do(func() { close(e.stopping) })
+	if e.cancel == nil {
+		return nil
+	}
+	if e.options.InsertOnly {
+		e.cancel()
+		return nil
+	}
+	soft, cancel := context.WithTimeout(ctx, drainMax)
+	defer cancel()
+	err := e.client.Stop(soft)
 	if err != nil {
-		if ctx.Err() == nil {
-			e.options.Logger.Error("can't list connectors", "error", err)
-		}
-		return
+		hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelMax)
+		defer cancel()
+		err = e.client.StopAndCancel(hard)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	installed := make(map[hub.ConnectorID]bool, len(connectors))
-	for _, id := range connectors {
-		installed[id] = true
-		if e.queues[id] {
-			continue
-		}
-		queue := river.QueueConfig{
-			MaxWorkers:        workersPerConnector,
-			FetchPollInterval: min(max(fetchFastest, time.Duration(len(connectors))*fetchShare), fetchSlowest),
-		}
-		if err := e.client.Queues().Add(queueOf(id), queue); err != nil {
-			e.options.Logger.Error("can't add a queue", "connector", id.Reference, "error", err)
-			continue
-		}
-		e.queues[id] = true
-	}
-	for id := range e.queues {
-		if !installed[id] {
-			delete(e.queues, id)
-			go e.dropQueue(ctx, id)
-		}
-	}
-}
-
-// dropQueue removes the queue of a connector that is gone, once its jobs have ended.
-func (e *Engine) dropQueue(ctx context.Context, id hub.ConnectorID) {
-	err := e.client.Queues().Remove(ctx, queueOf(id))
-	if err == nil {
-		_, err = e.client.JobDeleteMany(ctx, river.NewJobDeleteManyParams().Queues(queueOf(id)))
-	}
-	if err != nil && ctx.Err() == nil {
-		e.options.Logger.Error("can't remove a queue", "connector", id.Reference, "error", err)
-	}
-}
-
-// claim reserves a stream for one job.
-func (e *Engine) claim(id hub.StreamID) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.polling[id] {
-		return false
-	}
-	e.polling[id] = true
-	return true
-}
-
-func (e *Engine) release(id hub.StreamID) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.polling, id)
-}
-
-type pollWorker struct {
-	river.WorkerDefaults[PollArgs]
-	engine *Engine
-}
-
-// Work implements river.Worker.
-func (w *pollWorker) Work(ctx context.Context, job *river.Job[PollArgs]) error {
-	id := job.Args.stream()
-	if !w.engine.claim(id) {
-		return river.JobSnooze(busyAgain)
-	}
-	defer w.engine.release(id)
-	err := w.engine.options.Poll(ctx, id, job.Args.Turn)
-	if err != nil && !errors.Is(err, context.Canceled) {
-		w.engine.options.Logger.Error("poll could not be run", "stream", id.String(), "error", err)
-	}
-	return err
-}
-
-type sweepWorker struct {
-	river.WorkerDefaults[SweepArgs]
-	engine *Engine
-}
-
-// Work implements river.Worker.
-func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[SweepArgs]) error {
-	return w.engine.options.Sweep(ctx)
+	e.cancel()
+	e.loops.Wait()
+	return errors.Join(err, e.leave(context.WithoutCancel(ctx)))
 }
 
 // atLeastWarn keeps River's notes about its own well-being out of the log.

@@ -70,13 +70,18 @@ type Poller struct {
 	RetryAfter func(error) time.Duration
 	// BackoffMax stands in for the constant of that name; 0: the constant.
 	BackoffMax time.Duration
+	// Stopping is closed when the process begins to stop: polls end after the page
+	// that they have in hand, and their streams are due at once, for the next
+	// worker. nil: only a context ends a poll early.
+	Stopping <-chan struct{}
 	// Logger receives an entry when a stream begins to fail and when it recovers.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// errTurnOver ends a poll that has read for long enough; it is no failure.
+// errTurnOver ends a poll that has read for long enough, or whose process stops;
+// it is no failure.
 var errTurnOver = errors.New("the poll has had its time")
 
 // Once runs the poll of one turn of a stream. A poll that fails is recorded on
@@ -133,7 +138,7 @@ func (p *Poller) run(ctx context.Context, connector hub.Connector, stream hub.St
 
 // read reads and stores, one beside the other, and returns how many versions were new.
 func (p *Poller) read(ctx context.Context, connector hub.Connector, stream hub.Stream) (stored int, err error) {
-	r := record(ctx, p.Store, stream, p.now().Add(turnMax), p.now)
+	r := record(ctx, p.Store, stream, p.now().Add(turnMax), p.now, p.Stopping)
 	service := p.Dial(connector)
 	if stream.ID.Resource == hub.Balances {
 		accounts := func(ctx context.Context, after string, limit int) ([]string, error) {

@@ -366,3 +366,23 @@ func TestAPollWhoseWatermarkStandsStillGoesOnAndFailsInTheEnd(t *testing.T) {
 		}
 	})
 }
+
+func TestAPollEndsAfterThePageInHandWhenTheProcessStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		p := m.poller(pages(100))
+		stopping := make(chan struct{})
+		p.Stopping = stopping
+		time.AfterFunc(4500*time.Millisecond, func() { close(stopping) }) // the sixth page is on its way
+		stream := m.once(t, p, hub.Transactions)
+		if len(m.batches) != 6 {
+			t.Errorf("%d pages were stored, want the five before the stop and the one in hand", len(m.batches))
+		}
+		if m.completed != 1 || m.failed != 0 || m.caughtUp {
+			t.Errorf("%d completed, %d failed, caught up: %t; want a poll that has not come to the end", m.completed, m.failed, m.caughtUp)
+		}
+		if !stream.NextDueAt.Equal(time.Now()) {
+			t.Errorf("the next poll is due at %s, want at once, for another worker", stream.NextDueAt)
+		}
+	})
+}

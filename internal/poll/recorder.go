@@ -18,6 +18,7 @@ type recorder struct {
 	begun    time.Time // the watermark at the beginning
 	deadline time.Time
 	now      func() time.Time
+	stopping <-chan struct{}
 	work     chan entry
 	done     chan struct{}
 
@@ -36,9 +37,11 @@ type entry struct {
 }
 
 // record begins to store. The caller must close the recorder.
-func record(ctx context.Context, store Store, stream hub.Stream, deadline time.Time, now func() time.Time) *recorder {
+func record(
+	ctx context.Context, store Store, stream hub.Stream, deadline time.Time, now func() time.Time, stopping <-chan struct{},
+) *recorder {
 	r := &recorder{
-		store: store, stream: stream.ID, begun: stream.Cursor.Watermark, deadline: deadline, now: now,
+		store: store, stream: stream.ID, begun: stream.Cursor.Watermark, deadline: deadline, now: now, stopping: stopping,
 		work: make(chan entry, 1), done: make(chan struct{}), failed: make(chan struct{}),
 		cursor: stream.Cursor,
 	}
@@ -48,7 +51,8 @@ func record(ctx context.Context, store Store, stream hub.Stream, deadline time.T
 
 // Put implements hub.Sink. It ends a poll that has had its time once the
 // watermark has moved, for then the next turn goes on from there. One whose
-// watermark does not move fails after a time that is beyond all use.
+// watermark does not move fails after a time that is beyond all use. When the
+// process stops, the page is stored and the poll ends with it.
 func (r *recorder) Put(ctx context.Context, batch hub.Batch) error {
 	switch over := r.now().Sub(r.deadline); {
 	case over > 0 && batch.Next.Watermark.After(r.begun):
@@ -58,7 +62,15 @@ func (r *recorder) Put(ctx context.Context, batch hub.Batch) error {
 			"%s were read for %s without coming to an end or to a place to go on from; what came is stored, and the next poll begins again. The stream's findings may say why; a higher requestsPerSecond may help",
 			r.stream.Resource, turnMax+standstillMax)
 	}
-	return r.send(ctx, entry{batch: batch})
+	if err := r.send(ctx, entry{batch: batch}); err != nil {
+		return err
+	}
+	select {
+	case <-r.stopping:
+		return errTurnOver
+	default:
+		return nil
+	}
 }
 
 // Settle implements hub.Sink.

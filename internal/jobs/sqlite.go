@@ -1,0 +1,119 @@
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+func (e *Engine) openSQLite(ctx context.Context) error {
+	e.options.Pool.SetMaxOpenConns(1) // River's own advice for SQLite
+	driver := riversqlite.New(e.options.Pool)
+	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: e.quiet()})
+	if err != nil {
+		return fmt.Errorf("prepare the job engine's tables: %w", err)
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return fmt.Errorf("prepare the job engine's tables: %w", err)
+	}
+	client, err := river.NewClient(driver, e.config())
+	if err != nil {
+		return fmt.Errorf("make the job engine: %w", err)
+	}
+	e.waker = newWaker()
+	e.client, e.sqlite = client, client
+	e.database = &sqliteDatabase{pool: e.options.Pool, waker: e.waker}
+	return nil
+}
+
+type sqliteDatabase struct {
+	pool  *sql.DB
+	waker *waker
+}
+
+// prepare removes who led before. The database is ours alone, so he is gone;
+// without this a hub that was killed would wait for its own lease to run out.
+func (d *sqliteDatabase) prepare(ctx context.Context) error {
+	_, err := d.pool.ExecContext(ctx, "DELETE FROM river_leader")
+	return err
+}
+
+// strangers needs no look: every job of the database goes through this process.
+func (d *sqliteDatabase) strangers(_ context.Context, queues []string) (bool, error) {
+	return d.waker.strangers(queues), nil
+}
+
+func (d *sqliteDatabase) giveBack(ctx context.Context, l loss) (queues []string, err error) {
+	live, err := json.Marshal(l.live)
+	if err != nil {
+		return nil, err
+	}
+	hand, err := json.Marshal(l.hand)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := d.pool.QueryContext(ctx, `
+		UPDATE river_job SET state = 'available', scheduled_at = datetime('now', 'subsec'), attempt = max(attempt - 1, 0)
+		WHERE state = 'running' AND kind = 'poll' AND attempted_at < datetime('now', 'subsec', ?)
+			AND (json_extract(attempted_by, '$[#-1]') NOT IN (SELECT value FROM json_each(?))
+				OR json_extract(attempted_by, '$[#-1]') = ? AND id NOT IN (SELECT value FROM json_each(?)))
+		RETURNING queue`,
+		fmt.Sprintf("-%f seconds", l.grace.Seconds()), string(live), l.worker, string(hand))
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows)
+}
+
+func collect(rows *sql.Rows) (texts []string, err error) {
+	defer func() {
+		if closing := rows.Close(); err == nil {
+			err = closing
+		}
+	}()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, rows.Err()
+}
+
+// promote frees the jobs of the queues that the waker is about to ring, and
+// rings them, in one transaction. What it writes is what River's own inserts
+// write to wake a queue.
+func (d *sqliteDatabase) promote(ctx context.Context) error {
+	queues := d.waker.due()
+	if len(queues) == 0 {
+		return nil
+	}
+	names, err := json.Marshal(queues)
+	if err != nil {
+		return err
+	}
+	tx, err := d.pool.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit it has nothing to say
+	_, err = tx.ExecContext(ctx, `
+		UPDATE river_job SET state = 'available'
+		WHERE state = 'scheduled' AND queue IN (SELECT value FROM json_each(?)) AND scheduled_at <= datetime('now', 'subsec')`, string(names))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO river_notification (payload, topic)
+		SELECT json_object('queue', value), 'river_insert' FROM json_each(?)`, string(names))
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
+}
