@@ -113,6 +113,7 @@ func openNode(ctx context.Context, options nodeOptions) (n *node, err error) {
 	if err != nil {
 		return n, err
 	}
+	poller.Stopping = n.engine.Stopping()
 	n.server = &http.Server{Handler: n.api(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(options.Logger.Handler(), slog.LevelWarn)}
 	return n, nil
 }
