@@ -442,16 +442,17 @@ func (c *client) curl(asked request) string {
 	return text.String() + " " + quote(target)
 }
 
+// hideMin is the length of the shortest key that is hidden: a shorter one is a
+// part of many words, and no secret.
+const hideMin = 4
+
 // hide takes the key out of a text, and what is left of a key that was cut.
 func (c *client) hide(text string) string {
-	if c.key == "" {
+	if len(c.key) < hideMin {
 		return text
 	}
 	text = strings.ReplaceAll(text, c.key, "$WEIR_KEY")
-	if len(c.key) > 1 {
-		text = strings.ReplaceAll(text, c.key[:len(c.key)-1], "${WEIR_KEY%?}")
-	}
-	return text
+	return strings.ReplaceAll(text, c.key[:len(c.key)-1], "${WEIR_KEY%?}")
 }
 
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
