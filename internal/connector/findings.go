@@ -71,12 +71,25 @@ func (f *findings) conclude(known []hub.Finding, pages int, fullPages bool) {
 			"the list has rows dated in the future (%d%s, the furthest %s); they are stored, and the watermark does not follow them", rows, orMore, instant(f.futureMax))
 	}
 	for _, k := range known {
-		withdrawable := k.Code == hub.FindingFutureRows || k.Code == hub.FindingBalanceRefused || k.Incomplete ||
-			pages > 1 && slices.Contains(pagingFindings, k.Code) || fullPages && k.Code == hub.FindingPageCapped
-		if withdrawable && !slices.ContainsFunc(f.seen, func(s hub.Finding) bool { return s.Code == k.Code }) {
+		own, looked := lookedFor[k.Code]
+		code := k.Code
+		if looked {
+			code = own
+		}
+		withdrawable := code == hub.FindingFutureRows || code == hub.FindingBalanceRefused || k.Incomplete ||
+			pages > 1 && slices.Contains(pagingFindings, code) || fullPages && code == hub.FindingPageCapped
+		seen := slices.ContainsFunc(f.seen, func(s hub.Finding) bool { return s.Code == code })
+		if looked && seen || withdrawable && !seen {
 			f.news = append(f.news, k.Code.Withdraw())
 		}
 	}
+}
+
+// lookedFor are the findings of a look that reading makes as well, with reading's
+// own word. They make room for it, and go where reading would take it back.
+var lookedFor = map[hub.FindingCode]hub.FindingCode{
+	hub.LookCode("C4"): hub.FindingPageCapped,
+	hub.LookCode("D1"): hub.FindingNotAscending,
 }
 
 var pagingFindings = []hub.FindingCode{
