@@ -31,6 +31,7 @@ type connectOptions struct {
 	keyFile string
 	period  time.Duration
 	noWatch bool
+	force   bool
 }
 
 func connectCommand() *cobra.Command {
@@ -45,14 +46,18 @@ NAME is how the connector is called from then on. ENDPOINT is the URL of the
 integration service. The first line of FILE is the key that the service expects;
 connect sends it to the core, which keeps it encrypted.
 
-It exits with 0 when everything was read. When nothing can be read at all, because
-the service refuses the key, can't be reached or does not speak the contract,
-connect says why, removes the connector again and exits with 1: mend it, and run
-the same command again. When only a part can be read, the connector stays, the
-core goes on trying, and connect exits with 1.
+The core looks at the service first: a few reads, within seconds. A service that
+refuses the key, or an address where something else answers, is not installed, and
+connect says why. What else the look finds is told, and shown on the streams.
 
-With --no-watch it installs the connector, whatever the service will say, and
-leaves the rest to the core.`,
+It exits with 0 when everything was read. When nothing can be read at all, because
+the service can't be reached or fails, connect says why, removes the connector again
+and exits with 1: mend it, and run the same command again. When only a part can be
+read, the connector stays, the core goes on trying, and connect exits with 1.
+
+With --no-watch it installs the connector and leaves the rest to the core. With
+--force the connector is installed and stays, whatever the service says: it may not
+be set up yet.`,
 		Args: arguments("NAME", "ENDPOINT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return runConnect(c.Context(), c.OutOrStdout(), args[0], args[1], options, c.Flags().Changed("polling-period"))
@@ -62,6 +67,7 @@ leaves the rest to the core.`,
 	flags.StringVar(&options.keyFile, "api-key-file", "", "file with the key that the integration service expects")
 	flags.DurationVar(&options.period, "polling-period", 0, "time between two polls of a stream (default: the core's)")
 	flags.BoolVar(&options.noWatch, "no-watch", false, "install only")
+	flags.BoolVar(&options.force, "force", false, "take the connector whatever the service says")
 	options.server.add(flags)
 	return c
 }
@@ -88,7 +94,7 @@ func given(args []string) string {
 }
 
 func runConnect(ctx context.Context, out io.Writer, name, endpoint string, options connectOptions, periodGiven bool) error {
-	config := map[string]string{"name": name}
+	config := map[string]any{"name": name}
 	if err := addEndpoint(config, endpoint); err != nil {
 		return err
 	}
@@ -101,6 +107,9 @@ func runConnect(ctx context.Context, out io.Writer, name, endpoint string, optio
 	if err := addPeriod(config, options.period, periodGiven); err != nil {
 		return err
 	}
+	if options.force {
+		config["force"] = true
+	}
 	api, err := options.server.open()
 	if err != nil {
 		return err
@@ -109,21 +118,25 @@ func runConnect(ctx context.Context, out io.Writer, name, endpoint string, optio
 	var answer envelope[string]
 	err = api.do(ctx, http.MethodPost, "/v3/connectors/install/"+hub.Provider, config, &answer)
 	if err != nil {
-		return fmt.Errorf("%s was not installed: %w", name, err)
+		return fmt.Errorf("%s was not installed: %w", name, withForce(err))
 	}
 	c.ID = answer.Data
+	look, err := api.look(ctx, c)
+	if err != nil {
+		return fmt.Errorf("%s is installed, but can't be watched: %w", name, err)
+	}
 	if options.noWatch {
-		fmt.Fprintf(out, "%s is installed; \"weir status\" shows how it is read.\n", name)
+		fmt.Fprintf(out, "%s is installed; \"weir status\" shows how it is read.\n%s", name, terminalOf(out).lookText(look, true))
 		return nil
 	}
-	fmt.Fprintf(out, "%s is installed and is being read.\n", name)
-	w := firstRead{api: api, out: out, connector: c, show: newProgress(out)}
+	fmt.Fprintf(out, "%s is installed and is being read.\n%s", name, terminalOf(out).lookText(look, false))
+	w := firstRead{api: api, out: out, connector: c, show: newProgress(out), stays: options.force}
 	return w.watch(ctx)
 }
 
 // addEndpoint, addKey and addPeriod check one part of a configuration each.
 
-func addEndpoint(config map[string]string, text string) error {
+func addEndpoint(config map[string]any, text string) error {
 	endpoint, err := parseURL(text)
 	if err != nil {
 		return fmt.Errorf("the endpoint %w", err)
@@ -132,7 +145,7 @@ func addEndpoint(config map[string]string, text string) error {
 	return nil
 }
 
-func addKey(config map[string]string, file string) error {
+func addKey(config map[string]any, file string) error {
 	key, err := readKey(file)
 	if err != nil {
 		return fmt.Errorf("--api-key-file: %w", err)
@@ -141,7 +154,7 @@ func addKey(config map[string]string, file string) error {
 	return nil
 }
 
-func addPeriod(config map[string]string, period time.Duration, wasGiven bool) error {
+func addPeriod(config map[string]any, period time.Duration, wasGiven bool) error {
 	if wasGiven && period <= 0 {
 		return fmt.Errorf("--polling-period is %s; it must be above zero, such as 30s or 5m", period)
 	}
@@ -157,6 +170,8 @@ type firstRead struct {
 	out       io.Writer
 	connector connectorInfo
 	show      *progress
+	// stays says that the connector is to stay even where nothing can be read.
+	stays bool
 }
 
 // watch looks until the first read has come to an end, a good one or a bad one.
@@ -182,12 +197,11 @@ func (w *firstRead) watch(ctx context.Context) error {
 		default:
 			unanswered = 0
 			w.show.line(terminalOf(w.out).cut(readingLine(streams)))
-			switch verdictOf(streams) {
-			case verdictGood, verdictPartly:
-				return w.report(streams)
-			case verdictRefused:
+			switch verdict := verdictOf(streams); {
+			case verdict == verdictRefused && !w.stays:
 				return w.undo(ctx, streams)
-			case verdictOpen:
+			case verdict != verdictOpen:
+				return w.report(streams)
 			}
 		}
 		select {
@@ -309,6 +323,6 @@ func (w *firstRead) undo(ctx context.Context, streams []streamInfo) error {
 		return fmt.Errorf("nothing of %s could be read: %s. It is still installed, for it could not be removed (%w); remove it with: weir disconnect %s",
 			w.connector.Name, why, err, shellWord(w.connector.Name))
 	}
-	return fmt.Errorf("nothing of %s could be read: %s. The connector was removed again; mend this and run the same command, or install it all the same with --no-watch",
+	return fmt.Errorf("nothing of %s could be read: %s. The connector was removed again; mend this and run the same command, or install it all the same with --force",
 		w.connector.Name, why)
 }

@@ -209,10 +209,10 @@ func TestConnectLeavesNothingBehindWhereNothingCanBeRead(t *testing.T) {
 		name, endpoint, key string
 		want                []string
 	}{
-		{"a key that the service refuses", service.Endpoint, wrong, []string{"refused the API key (status 401)", "removed again"}},
-		{"a service that does not run", "http://127.0.0.1:1", key, []string{"could not be reached", "connection refused", "removed again"}},
-		{"a path that the service does not have", service.Endpoint + "/nowhere", key, []string{"status 404", "removed again"}},
-		{"a web site", site.URL, key, []string{"removed again"}},
+		{"a key that the service refuses", service.Endpoint, wrong, []string{"was not installed", "refuses the key: status 401", "The option --force does that"}},
+		{"a service that does not run", "http://127.0.0.1:1", key, []string{"could not be reached", "connection refused", "removed again", "--force"}},
+		{"a path that the service does not have", service.Endpoint + "/nowhere", key, []string{"was not installed", "no integration service: status 404", "--force"}},
+		{"a web site", site.URL, key, []string{"was not installed", "no integration service: the body is an HTML page", "--force"}},
 		{"no URL", "psp.example.com", key, []string{"is not an absolute URL", "https://psp.example.com/weir"}},
 		{"no file with a key", service.Endpoint, "missing", []string{"--api-key-file", "missing", "name the file"}},
 	}

@@ -141,6 +141,7 @@ func (n *node) api() http.Handler {
 		Store:                wakeful{n.store, n.engine},
 		Uninstall:            n.uninstall,
 		Replay:               n.replay,
+		Look:                 lookAt,
 		Checks:               map[string]func(context.Context) error{"store": n.check},
 		Version:              version,
 		Stack:                n.options.Stack,

@@ -162,15 +162,20 @@ func configureCommand() *cobra.Command {
 	var server serverFlags
 	var keyFile, endpoint, name string
 	var period time.Duration
+	var force bool
 	c := &cobra.Command{
 		Use:   "configure CONNECTOR",
 		Short: "Change a connector's key, endpoint, period or name",
 		Long: `Change what is named and keep the rest. Streams that fail are tried again at once.
 A new endpoint on another host needs the key as well, since a key stays with the
-host that it was given for.`,
+host that it was given for.
+
+The core looks at the service when the endpoint or the key is new, and refuses what
+can't work, as on connect; --force takes it all the same. What the last look found
+is looked at again whatever is changed.`,
 		Args: arguments("CONNECTOR"),
 		RunE: func(c *cobra.Command, args []string) error {
-			changes := make(map[string]string)
+			changes := make(map[string]any)
 			if c.Flags().Changed("name") {
 				changes["name"] = name
 			}
@@ -190,6 +195,9 @@ host that it was given for.`,
 			if len(changes) == 0 {
 				return fmt.Errorf("nothing is to be changed; see %q", c.CommandPath()+" --help")
 			}
+			if force {
+				changes["force"] = true
+			}
 			api, err := server.open()
 			if err != nil {
 				return err
@@ -201,13 +209,14 @@ host that it was given for.`,
 	c.Flags().StringVar(&endpoint, "endpoint", "", "URL of the integration service")
 	c.Flags().StringVar(&name, "name", "", "name of the connector")
 	c.Flags().DurationVar(&period, "polling-period", 0, "time between two polls of a stream")
+	c.Flags().BoolVar(&force, "force", false, "take the change whatever the service says")
 	server.add(c.Flags())
 	return c
 }
 
 // configure sends the whole configuration, since the API takes no part of one:
 // what it has, the key as the stars that stand for it, and the changes.
-func configure(ctx context.Context, api *client, out io.Writer, name string, changes map[string]string) error {
+func configure(ctx context.Context, api *client, out io.Writer, name string, changes map[string]any) error {
 	c, err := api.connector(ctx, name)
 	if err != nil {
 		return err
@@ -224,7 +233,7 @@ func configure(ctx context.Context, api *client, out io.Writer, name string, cha
 		config[key] = value
 	}
 	if err := api.do(ctx, http.MethodPatch, c.path()+"/config", config, nil); err != nil {
-		return fmt.Errorf("%s was not changed: %w", c.Name, err)
+		return fmt.Errorf("%s was not changed: %w", c.Name, withForce(err))
 	}
 	_, err = fmt.Fprintf(out, "%s is changed; \"weir status\" shows how it is read.\n", printable(c.Name))
 	return err

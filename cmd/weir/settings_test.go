@@ -141,7 +141,7 @@ func TestTheKeysOfTheCoreAreNeverTakenForTheKeyOfAService(t *testing.T) {
 // sharedSettings are the settings of several commands, to which each of them
 // means the same. What is to be another thing goes into ownSettings.
 var sharedSettings = []string{
-	"accounts", "api-key-file", "beneficiaries", "faults", "interval", "listen", "log-format", "log-level", "polling-period",
+	"accounts", "api-key-file", "beneficiaries", "faults", "force", "interval", "listen", "log-format", "log-level", "polling-period",
 	"seed", "server", "server-key-file", "timeout", "transactions",
 }
 
