@@ -1,6 +1,11 @@
 package jobs
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"github.com/riverqueue/river/rivertype"
+)
 
 // database is what the engine asks of the database beside River's client. Every
 // operation is one statement on River's tables, in the form that they have at
@@ -16,4 +21,7 @@ type database interface {
 	// promote makes the jobs free whose time has come. River's leader does the
 	// same, but not while it is dead: twenty seconds and more.
 	promote(ctx context.Context) error
+	// depth counts the jobs that have not ended, and says when the one was due
+	// that waits longest.
+	depth(ctx context.Context) (counted map[rivertype.JobState]int64, oldest time.Time, err error)
 }
