@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/weirhq/weir/internal/api"
@@ -45,5 +46,42 @@ func TestARequestTellsThePatternOfItsRouteAndNeverItsPath(t *testing.T) {
 	want := []string{"GET /v3/payments", "GET /v3/payments/{paymentID}", "GET /v3/payments/{$}", ""}
 	if !slices.Equal(told, want) {
 		t.Errorf("told %q, want %q", told, want)
+	}
+}
+
+func TestABrowserGivesTheKeyAsAPasswordBesideTheAPIAndNowhereElse(t *testing.T) {
+	h := open(t, func(o *api.Options) {
+		o.APIKeys = []hub.Secret{hub.NewSecret("open-sesame")}
+		o.Also = map[string]http.Handler{"/beside/": http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
+	})
+	tests := []struct {
+		path, password string
+		status         int
+		challenge      string
+	}{
+		{"/beside/page", "open-sesame", http.StatusOK, ""},
+		{"/beside/page", "wrong", http.StatusUnauthorized, "Basic"},
+		{"/v3/payments", "open-sesame", http.StatusUnauthorized, "Bearer"},
+	}
+	for _, test := range tests {
+		r := httptest.NewRequest(http.MethodGet, test.path, http.NoBody)
+		r.SetBasicAuth("anybody", test.password)
+		w := httptest.NewRecorder()
+		h.handler.ServeHTTP(w, r)
+		scheme, _, _ := strings.Cut(w.Result().Header.Get("WWW-Authenticate"), " ")
+		if w.Code != test.status || scheme != test.challenge {
+			t.Errorf("%s with %q: %d and %q, want %d and %q", test.path, test.password, w.Code, scheme, test.status, test.challenge)
+		}
+	}
+}
+
+func TestAProcessForOperatorsAloneHasNoData(t *testing.T) {
+	h := open(t, func(o *api.Options) { o.OperatorsOnly = true })
+	for path, want := range map[string]int{"/_healthcheck": http.StatusOK, "/_info": http.StatusOK, "/v3/payments": http.StatusNotFound, "/v3/connectors": http.StatusNotFound} {
+		w := httptest.NewRecorder()
+		h.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost"+path, http.NoBody))
+		if w.Code != want {
+			t.Errorf("%s answers %d, want %d", path, w.Code, want)
+		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"crypto/sha256"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/weirhq/weir/internal/hub"
@@ -97,7 +98,11 @@ type Options struct {
 	LocalOnly bool
 	// Also are handlers that stand behind the API's keys beside its own routes, by
 	// the pattern of http.ServeMux: what operators look at, such as "GET /metrics".
+	// A browser may give the key as the password of HTTP Basic there.
 	Also map[string]http.Handler
+	// OperatorsOnly leaves out everything under /v3: for a process that works and
+	// whose health and measurements are asked for, but not its data.
+	OperatorsOnly bool
 	// Routed is told the pattern of the route that each request takes, empty where
 	// there is none; nil tells nobody. Its ctx is the request's.
 	Routed func(ctx context.Context, pattern string)
@@ -122,7 +127,9 @@ func New(options Options) http.Handler {
 	}
 	mux := http.NewServeMux()
 	for pattern, serve := range a.routes() {
-		mux.Handle(pattern, a.answer(serve))
+		if !a.OperatorsOnly || !strings.Contains(pattern, " /v3/") {
+			mux.Handle(pattern, a.answer(serve))
+		}
 	}
 	for pattern, serve := range a.Also {
 		mux.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -41,8 +41,11 @@ func (a *api) guard(mux *http.ServeMux) http.Handler {
 			})
 			return
 		}
-		if !slices.Contains(publicPaths, r.URL.Path) && !a.authorized(r) {
+		if !slices.Contains(publicPaths, r.URL.Path) && !a.authorized(r, a.isBeside(mux, r)) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
+			if a.isBeside(mux, r) {
+				w.Header().Set("WWW-Authenticate", `Basic realm="Weir: any name, and an API key as the password", charset="UTF-8"`)
+			}
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
@@ -127,14 +130,26 @@ func (a *api) recoverPanic(w http.ResponseWriter, r *http.Request) {
 	a.fail(w, r, fmt.Errorf("panic: %v\n%s", thrown, debug.Stack()))
 }
 
+// isBeside reports whether a request is for what stands beside the API. A
+// browser, which sends no Bearer of its own, may show the key there as the
+// password of HTTP Basic (RFC 7617); the API itself takes no credentials that a
+// browser sends along unasked.
+func (a *api) isBeside(mux *http.ServeMux, r *http.Request) bool {
+	_, pattern := mux.Handler(r)
+	_, beside := a.Also[pattern]
+	return beside
+}
+
 // authorized reports whether the request carries one of the keys. Every key is
 // compared, each in constant time, so the time taken says nothing about them.
-func (a *api) authorized(r *http.Request) bool {
+func (a *api) authorized(r *http.Request, basic bool) bool {
 	if len(a.keys) == 0 {
 		return true
 	}
 	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	if _, password, ok := r.BasicAuth(); ok && basic {
+		key = password
+	} else if !strings.EqualFold(scheme, "Bearer") {
 		return false
 	}
 	given := sha256.Sum256([]byte(strings.TrimSpace(key)))
