@@ -117,14 +117,15 @@ func (e *Engine) beat(ctx context.Context, deadline time.Time) (bool, error) {
 	return e.options.Fleet.Beat(ctx)
 }
 
-// fence cancels every poll and lets none begin.
+// fence cancels every poll and lets none begin. Jobs that are fetched meanwhile
+// wait; the others take them, as running with a dead worker.
 func (e *Engine) fence(why string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.fenced {
+	if e.fenced != nil {
 		return
 	}
-	e.fenced = true
+	e.fenced = make(chan struct{})
 	e.options.Logger.Error("polls are ended, for another worker may read their streams", "why", why, "worker", e.options.Worker, "polls", len(e.polling))
 	for _, cancel := range e.polling {
 		cancel(errFenced)
@@ -134,7 +135,10 @@ func (e *Engine) fence(why string) {
 func (e *Engine) unfence() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.fenced = false
+	if e.fenced != nil {
+		close(e.fenced)
+		e.fenced = nil
+	}
 }
 
 // payBack releases the streams whose release had failed. Each is reserved here

@@ -42,7 +42,7 @@ const (
 	// keepDone is how long finished jobs are kept for those who look. It is longer
 	// than sweepEvery, or two workers would both sweep in one minute.
 	keepDone = 10 * time.Minute
-	// busyAgain is when a job looks again whose stream is still being read.
+	// busyAgain is about when a job looks again whose stream is still being read.
 	busyAgain = time.Second
 	// retryMax bounds the pause before a job that failed is run again. What fails
 	// here is the store itself, not a service, and it comes back at once or late.
@@ -111,8 +111,8 @@ type Engine struct {
 	hand map[int64]time.Time
 	// owed holds the streams whose release failed.
 	owed map[hub.StreamID]bool
-	// fenced is set while the others may take us for dead.
-	fenced bool
+	// fenced is set while the others may take us for dead, and closed when that is over.
+	fenced chan struct{}
 	// started is set by Start.
 	started bool
 

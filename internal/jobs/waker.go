@@ -94,10 +94,3 @@ func (e *Engine) keepWaking(ctx context.Context) {
 		}
 	}
 }
-
-// wakeAgain has a connector's queue look again for a job that was put off.
-func (e *Engine) wakeAgain(connector hub.ConnectorID) {
-	if e.waker != nil {
-		e.waker.expect(connector, time.Now().Add(busyAgain))
-	}
-}

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -39,19 +40,18 @@ func (w *pollWorker) Work(ctx context.Context, job *river.Job[PollArgs]) error {
 	e := w.engine
 	e.take(job.ID)
 	defer e.drop(job.ID)
-	select {
-	case <-e.stopping:
-		return river.JobSnooze(0) // fetched while we stop: it is another's
-	default:
+	if err := e.mayBegin(ctx); err != nil {
+		return err
 	}
 	id := job.Args.stream()
 	polling, claimed, err := e.claim(ctx, id)
-	if err != nil {
+	switch {
+	case hub.CodeOf(err) == hub.CodeNotFound:
+		return nil // the connector was uninstalled
+	case err != nil:
 		return err
-	}
-	if !claimed {
-		e.wakeAgain(id.Connector)
-		return river.JobSnooze(busyAgain)
+	case !claimed:
+		return e.putOff(id)
 	}
 	defer e.release(ctx, id)
 	err = e.options.Poll(polling, id, job.Args.Turn)
@@ -59,12 +59,45 @@ func (w *pollWorker) Work(ctx context.Context, job *river.Job[PollArgs]) error {
 	case err == nil:
 		return nil
 	case errors.Is(context.Cause(polling), errFenced):
-		e.wakeAgain(id.Connector)
-		return river.JobSnooze(busyAgain)
+		return e.putOff(id)
 	case !errors.Is(err, context.Canceled):
 		e.options.Logger.Error("poll could not be run", "stream", id.String(), "error", err)
 	}
 	return err
+}
+
+// mayBegin waits while the others may take us for dead. What we fetch while we
+// stop is given back at once.
+func (e *Engine) mayBegin(ctx context.Context) error {
+	for {
+		e.mu.Lock()
+		fenced := e.fenced
+		e.mu.Unlock()
+		select {
+		case <-e.stopping:
+			return river.JobSnooze(0)
+		default:
+		}
+		if fenced == nil {
+			return nil
+		}
+		select {
+		case <-fenced:
+		case <-e.stopping:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// putOff has a job run again when its stream may be free. The pause varies, so
+// that of workers who look in turns not always the same one finds the job.
+func (e *Engine) putOff(id hub.StreamID) error {
+	again := busyAgain/2 + rand.N(busyAgain) //nolint:gosec // jitter, not a secret
+	if e.waker != nil {
+		e.waker.expect(id.Connector, time.Now().Add(again))
+	}
+	return river.JobSnooze(again)
 }
 
 // NextRetry implements river.Worker. Without it the pause would grow to hours,
@@ -94,7 +127,7 @@ func (e *Engine) claim(ctx context.Context, id hub.StreamID) (context.Context, b
 func (e *Engine) claimHere(ctx context.Context, id hub.StreamID) (context.Context, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, busy := e.polling[id]; busy || e.fenced {
+	if _, busy := e.polling[id]; busy || e.fenced != nil {
 		return ctx, false
 	}
 	polling, cancel := context.WithCancelCause(ctx)
