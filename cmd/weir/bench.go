@@ -33,7 +33,7 @@ func benchCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(benchIngestCommand(), benchIdleCommand())
+	c.AddCommand(benchIngestCommand(), benchIdleCommand(), benchAPICommand())
 	return c
 }
 

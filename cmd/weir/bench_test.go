@@ -79,3 +79,19 @@ func TestABenchRefusesASizeThatMeansNothing(t *testing.T) {
 	runWeir(t, "bench", "idle", "--connectors", "0").wantRefusal(t, "--connectors")
 	runWeir(t, "bench", "ingest", "--transactions", "0").wantRefusal(t, "--transactions")
 }
+
+func TestBenchAPIAsksEveryQuestionOverHTTPAndOfTheStore(t *testing.T) {
+	t.Parallel()
+	report := runBench(t, "api", "--payments", "20000", "--depth", "150", "--clients", "2", "--for", "100ms")
+	for _, name := range []string{
+		"page of 100, the first", "page of 100, number 150", "payment by id", "filter: one reference", "filter: a common status",
+		"filter: a rare status", "filter: metadata of one in ten", "filter: metadata of one payment",
+	} {
+		if row := rowOf(t, &report, name); row.Items == 0 || row.P99Milliseconds == 0 || row.Ceiling == 0 {
+			t.Errorf("%s came to %+v", name, row)
+		}
+	}
+	if len(report.Plots) != 1 || len(report.Plots[0].Series) != 2 || len(report.Plots[0].Series[0].Points) < 90 {
+		t.Errorf("the walk to the deep page left %+v", report.Plots)
+	}
+}

@@ -27,12 +27,15 @@ import (
 var ownSettings = map[string][]string{
 	"weir simulate":     {"listen"},
 	"weir bench ingest": {"dir", "transactions"},
+	"weir bench api":    {"dir", "json", "html", "payments", "connectors", "clients", "depth", "for"},
 	"weir bench idle":   {"dir", "json", "html", "connectors", "period", "for"},
 	"weir connect":      {"api-key-file", "polling-period"},
 	"weir configure":    {"api-key-file", "polling-period", "endpoint", "name"},
 	"weir disconnect":   {"yes"},
 	"weir statements":   {"dir", "data", "listen", "api-key-file", "mapping", "zone", "settle"},
 	"weir init":         {"mode", "module", "weir"},
+	"weir export":       {"overwrite"},
+	"weir import":       {"verify"},
 	"weir verify": {
 		"api-key-file", "json", "junit", "html", "only", "skip", "write", "yes", "source", "beneficiary", "destination",
 		"asset", "amount", "wait", "baseline", "profile", "strict", "timeout", "rate", "requests",

@@ -6,6 +6,10 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -130,5 +134,33 @@ func TestThePageLoadsNothingAndItsPicturesAreWellFormed(t *testing.T) {
 	}
 	if !strings.Contains(picture, `points="64.0,244.0 404.0,`) || strings.Contains(picture, "NaN") {
 		t.Errorf("the curve is not where its points are: %s", picture)
+	}
+}
+
+func TestAConnectionReadsOneAnswerAfterTheOther(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := strings.Repeat(r.URL.Path, 3)
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		if r.URL.Path == "/missing" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		fmt.Fprint(w, body)
+	}))
+	defer server.Close()
+	conn, err := bench.Dial(t.Context(), server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, path := range []string{"/first", "/2", "/the-third"} {
+		if body, err := conn.Get(path); err != nil || string(body) != strings.Repeat(path, 3) {
+			t.Errorf("%s answered %q, %v", path, body, err)
+		}
+	}
+	if _, err := conn.Get("/missing"); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("what is missing answered %v", err)
+	}
+	if body, err := conn.Get("/again"); err != nil || string(body) != "/again/again/again" {
+		t.Errorf("after an error it answered %q, %v", body, err)
 	}
 }
