@@ -1,0 +1,252 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/weirhq/weir/internal/hub"
+	"github.com/weirhq/weir/internal/store"
+)
+
+// How transactions begin, in one round trip each. The settings end with the
+// transaction. That a statement, a wait for a lock, and the silence of a client
+// that has vanished are bounded keeps one of them from holding up the rest.
+//
+// All statements look rows up by keys and walk along indexes, for which nested
+// loops over indexes are right whatever the statistics say. Plans are made while
+// the tables are small and are kept while they grow, so the others are switched
+// off. jit pays for none of them.
+const (
+	planSettings = `SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off`
+	beginWrite   = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '20s'; ` +
+		`SET LOCAL idle_in_transaction_session_timeout = '60s'; ` + planSettings
+	beginRead = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'; ` +
+		`SET LOCAL idle_in_transaction_session_timeout = '60s'; ` + planSettings
+)
+
+const (
+	// attemptsMax is how often a transaction is tried that met another one, or
+	// lost its connection before the commit.
+	attemptsMax = 6
+	// pauseFirst is the pause after the first attempt; each further one doubles it.
+	// In all they cover the two seconds that a restart of the server takes.
+	pauseFirst = 30 * time.Millisecond
+	// writeMax bounds a transaction that writes, whose statements are not cut
+	// short: it is for a server that has vanished without a word.
+	writeMax = 2 * time.Minute
+)
+
+// view reads within a transaction.
+type view struct {
+	tx pgx.Tx
+	// during is the context of a transaction that writes. Its statements are not
+	// cut short when their own context ends, for each is short: that is looked at
+	// before every one of them, and once more before the commit. nil where the
+	// transaction only reads, and may be cut short at any time.
+	during context.Context
+}
+
+// tx reads and writes within a transaction.
+type tx struct {
+	view
+	db *DB
+}
+
+// Write implements [store.Driver]. f runs again where its transaction met
+// another one, and where the connection was lost before the commit had begun:
+// nothing of it remains in either case. Where the connection is lost during the
+// commit nobody knows whether it was done; that is an error, and the caller's
+// own comparison (a stream's cursor, its turn) tells it when it tries again.
+func (db *DB) Write(ctx context.Context, f func(store.Tx) error) error {
+	return db.write(ctx, func(t *tx) error { return f(t) })
+}
+
+func (db *DB) write(ctx context.Context, f func(*tx) error) error {
+	for attempt := 1; ; attempt++ {
+		again, err := db.writeOnce(ctx, f)
+		if err == nil || !again || attempt == attemptsMax {
+			return explain(db.name, err)
+		}
+		if ended := pause(ctx, attempt); ended != nil {
+			return ended
+		}
+	}
+}
+
+// writeOnce runs one transaction and reports whether it may be run again.
+func (db *DB) writeOnce(ctx context.Context, f func(*tx) error) (again bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return lost(err), err
+	}
+	defer conn.Release()
+	during, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeMax)
+	defer cancel()
+	transaction, err := conn.BeginTx(during, pgx.TxOptions{BeginQuery: beginWrite})
+	if err != nil {
+		return lost(err), err
+	}
+	defer func() { _ = transaction.Rollback(during) }() // does nothing after the commit
+	if err := f(&tx{view: view{tx: transaction, during: during}, db: db}); err != nil {
+		return mayRepeat(err), err
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	err = transaction.Commit(during)
+	var said *pgconn.PgError
+	if err != nil && !errors.As(err, &said) && !errors.Is(err, pgx.ErrTxCommitRollback) {
+		return false, hub.Errorf(hub.CodeInternal,
+			"the connection to %s was lost during a commit, which may have been done or not; trying again is safe: %w", db.name, &reason{err})
+	}
+	return mayRepeat(err), err
+}
+
+// metAnother are the uniqueness rules that two transactions can break although
+// each has looked before: the one that came second looks again.
+var metAnother = []string{"account_reference", "account_id", "connector_name", "connector_reference"}
+
+// mayRepeat reports whether a transaction that failed so may succeed when it is
+// run again.
+func mayRepeat(err error) bool {
+	var said *pgconn.PgError
+	if errors.As(err, &said) {
+		switch said.Code {
+		case codeSerialization, codeDeadlock:
+			return true
+		case codeUnique:
+			return slices.Contains(metAnother, said.ConstraintName)
+		}
+	}
+	return lost(err)
+}
+
+// pause waits before another attempt, for so long that two that have met do not
+// meet again.
+func pause(ctx context.Context, attempt int) error {
+	most := pauseFirst << (attempt - 1)
+	select {
+	case <-time.After(most/2 + rand.N(most/2)): //nolint:gosec // no secret
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Read implements [store.Driver]. A read that loses its connection runs again.
+func (db *DB) Read(ctx context.Context, f func(store.View) error) error {
+	return db.read(ctx, beginRead, func(v view) error { return f(v) })
+}
+
+func (db *DB) read(ctx context.Context, begin string, f func(view) error) error {
+	for attempt := 1; ; attempt++ {
+		err := db.readOnce(ctx, begin, f)
+		if err == nil || !lost(err) || ctx.Err() != nil || attempt == attemptsMax {
+			return explain(db.name, err)
+		}
+		if ended := pause(ctx, attempt); ended != nil {
+			return ended
+		}
+	}
+}
+
+func (db *DB) readOnce(ctx context.Context, begin string, f func(view) error) error {
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	transaction, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
+	if err != nil {
+		return err
+	}
+	// What was only read is committed as well as rolled back, and without the
+	// warning in the server's log where the context has ended.
+	defer func() {
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelMax)
+		defer cancel()
+		_ = transaction.Rollback(ending)
+	}()
+	return f(view{tx: transaction})
+}
+
+// statement is the context of one statement.
+func (v view) statement(ctx context.Context) (context.Context, error) {
+	if v.during == nil {
+		return ctx, nil
+	}
+	return v.during, ctx.Err()
+}
+
+// query calls each with every row of a result; scan reads the row's columns.
+func (v view) query(ctx context.Context, text string, each func(scan func(into ...any) error) error, args ...any) error {
+	during, err := v.statement(ctx)
+	if err != nil {
+		return err
+	}
+	rows, err := v.tx.Query(during, text, args...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", firstLine(text), err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("%s: %w", firstLine(text), err)
+	}
+	return nil
+}
+
+// exec runs a statement that returns nothing, and reports how many rows it
+// has changed.
+func (v view) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	during, err := v.statement(ctx)
+	if err != nil {
+		return 0, err
+	}
+	done, err := v.tx.Exec(during, text, args...)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", firstLine(text), err)
+	}
+	return done.RowsAffected(), nil
+}
+
+// insert runs an INSERT that returns the keys of n rows in their order, and
+// hands each to set.
+func (t *tx) insert(ctx context.Context, n int, set func(i int, key int64), text string, args ...any) error {
+	i := 0
+	err := t.query(ctx, text, func(scan func(...any) error) error {
+		var key int64
+		if err := scan(&key); err != nil {
+			return err
+		}
+		if i < n {
+			set(i, key)
+		}
+		i++
+		return nil
+	}, args...)
+	if err == nil && i != n {
+		return fmt.Errorf("%s: %d rows were to be stored, and %d were", firstLine(text), n, i)
+	}
+	return err
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
+}

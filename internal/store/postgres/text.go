@@ -1,0 +1,180 @@
+package postgres
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/weirhq/weir/internal/hub"
+)
+
+// PostgreSQL's text holds every character but U+0000, and services show even
+// that. So on the way in, U+0000 becomes U+0001 U+0001 and U+0001 becomes U+0001
+// U+0002. Every text has one form, comes back as it was, and the order of the
+// forms is that of the texts. Bytes that are no UTF-8 do not get as far as here
+// from a service; from elsewhere, such as a message, they become U+FFFD.
+
+// encode makes a text one that PostgreSQL takes.
+func encode(s string) string {
+	if isPlain(s) {
+		return s
+	}
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	var b strings.Builder
+	for i := range len(s) {
+		if s[i] < 2 {
+			b.WriteByte(1)
+			b.WriteByte(s[i] + 1)
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// isPlain says of a text without control characters, and of ASCII at once, that
+// it stays as it is.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < 2 {
+			return false
+		}
+		if s[i] >= 0x80 {
+			return !strings.ContainsAny(s[i:], "\x00\x01") && strings.ToValidUTF8(s[i:], "") == s[i:]
+		}
+	}
+	return true
+}
+
+// decode is the way back.
+func decode(s string) string {
+	at := strings.IndexByte(s, 1)
+	if at < 0 {
+		return s
+	}
+	var b strings.Builder
+	for at >= 0 && at+1 < len(s) {
+		b.WriteString(s[:at])
+		b.WriteByte(s[at+1] - 1)
+		s = s[at+2:]
+		at = strings.IndexByte(s, 1)
+	}
+	b.WriteString(s)
+	return b.String()
+}
+
+// instantForm is how instants are written: in UTC and of one length, so that
+// their order as texts is their order in time.
+const instantForm = "2006-01-02T15:04:05.000000000Z"
+
+// instant writes an instant. The years are those from 0 to 9999, as the
+// contract has it.
+func instant(t time.Time) string {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	var b [len(instantForm)]byte
+	copy(b[:], instantForm)
+	digits(b[0:4], year)
+	digits(b[5:7], int(month))
+	digits(b[8:10], day)
+	digits(b[11:13], hour)
+	digits(b[14:16], minute)
+	digits(b[17:19], second)
+	digits(b[20:29], t.Nanosecond())
+	return string(b[:])
+}
+
+func digits(b []byte, n int) {
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
+}
+
+// instantOrNone writes the zero instant as the empty text, which the statements
+// make NULL: an array of texts is simpler than one with gaps.
+func instantOrNone(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return instant(t)
+}
+
+// parseInstant reads what instant writes. Anything else, as what stands for
+// NULL, comes out as the zero instant.
+func parseInstant(s string) time.Time {
+	if len(s) != len(instantForm) {
+		return time.Time{}
+	}
+	return time.Date(number(s[0:4]), time.Month(number(s[5:7])), number(s[8:10]),
+		number(s[11:13]), number(s[14:16]), number(s[17:19]), number(s[20:29]), time.UTC)
+}
+
+func number(s string) int {
+	n := 0
+	for i := range len(s) {
+		n = n*10 + int(s[i]-'0')
+	}
+	return n
+}
+
+// amount reads the digits of an amount.
+func amount(s string) (hub.Amount, error) {
+	a, err := hub.ParseAmount(s)
+	if err != nil {
+		return a, fmt.Errorf("stored amount: %w", err)
+	}
+	return a, nil
+}
+
+// metadata writes absent metadata as the empty text, which the statements make
+// NULL, and keeps them apart from empty ones.
+func metadata(m map[string]string) (string, error) {
+	if m == nil {
+		return "", nil
+	}
+	for key, value := range m {
+		if !isPlain(key) || !isPlain(value) {
+			return encodedMetadata(m)
+		}
+	}
+	b, err := json.Marshal(m)
+	return string(b), err
+}
+
+func encodedMetadata(m map[string]string) (string, error) {
+	encoded := make(map[string]string, len(m))
+	for key, value := range m {
+		encoded[encode(key)] = encode(value)
+	}
+	b, err := json.Marshal(encoded)
+	return string(b), err
+}
+
+func parseMetadata(s string) (map[string]string, error) {
+	if s == "" {
+		return nil, nil
+	}
+	var m map[string]string
+	if err := json.Unmarshal([]byte(s), &m); err != nil {
+		return nil, fmt.Errorf("stored metadata: %w", err)
+	}
+	if !strings.Contains(s, `\u0001`) {
+		return m, nil
+	}
+	decoded := make(map[string]string, len(m))
+	for key, value := range m {
+		decoded[decode(key)] = decode(value)
+	}
+	return decoded, nil
+}
+
+// blob makes sure that no bytes are stored as no bytes, and not as NULL.
+func blob(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
