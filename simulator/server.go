@@ -22,6 +22,9 @@ type ServerOptions struct {
 	// Direct leaves out the hop between the integration service and the PSP. The
 	// PSP then does not listen.
 	Direct bool
+	// Wrap returns what serves in place of the integration service's own handler,
+	// so that somebody may watch the requests; nil: the handler itself.
+	Wrap func(http.Handler) http.Handler
 }
 
 // DefaultAPIKey is a key for demonstrations. It opens nothing but a simulator.
@@ -70,6 +73,9 @@ func Start(ctx context.Context, psp *PSP, options ServerOptions) (*Server, error
 	handler, err := NewService(backend, service)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	if options.Wrap != nil {
+		handler = options.Wrap(handler)
 	}
 	if s.Endpoint, err = s.listen(ctx, options.Address, handler, service.Logger); err != nil {
 		return nil, errors.Join(err, s.Close())

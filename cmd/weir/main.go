@@ -55,7 +55,7 @@ payments core in one process.`,
 	})
 	root.PersistentFlags().String("config", "", "YAML file with settings; a key is the name of a flag")
 	root.AddCommand(serveCommand(), demoCommand(), simulateCommand(), benchCommand(), versionCommand())
-	root.AddCommand(connectCommand(), configureCommand(), disconnectCommand(), statusCommand())
+	root.AddCommand(connectCommand(), configureCommand(), disconnectCommand(), statusCommand(), healthCommand())
 	root.AddCommand(pollCommand(), pauseCommand(), resumeCommand(), rewindCommand(), rejectionsCommand())
 	root.AddCommand(statementsCommand(), initCommand(), verifyCommand())
 	return root

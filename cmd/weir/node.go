@@ -20,6 +20,7 @@ import (
 	"github.com/weirhq/weir/internal/poll"
 	"github.com/weirhq/weir/internal/store"
 	"github.com/weirhq/weir/internal/store/sqlite"
+	"github.com/weirhq/weir/internal/telemetry"
 )
 
 const (
@@ -50,8 +51,10 @@ type nodeOptions struct {
 	// Stack is part of the identifiers of tasks.
 	Stack string
 	// Tiers are the re-reads behind the watermark; zero: the usual ones.
-	Tiers  connector.Tiers
-	Logger *slog.Logger
+	Tiers connector.Tiers
+	// MetricsListen is a further address, where GET /metrics asks for no key; empty: none.
+	MetricsListen string
+	Logger        *slog.Logger
 }
 
 // A node is the payments core in one process: the store, the job engine that
@@ -65,18 +68,26 @@ type node struct {
 	engine   *jobs.Engine
 	server   *http.Server
 	listener net.Listener
+	// telemetry measures all of it, metrics answers for it at an address of its
+	// own; nil without one.
+	telemetry *telemetry.Telemetry
+	metrics   *metricsServer
 	// keyCreated is the path of a key file that did not exist before.
 	keyCreated string
 }
 
 // openNode puts a core together. It polls and answers nothing before run.
 func openNode(ctx context.Context, options nodeOptions) (n *node, err error) {
-	n = &node{options: options, clients: connector.NewClients(connector.Options{Version: version, Tiers: options.Tiers})}
+	n = &node{options: options}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
 		}
 	}()
+	if n.telemetry, err = startTelemetry(ctx, options.Logger); err != nil {
+		return n, err
+	}
+	n.clients = connector.NewClients(connector.Options{Version: version, Tiers: options.Tiers, Wrap: n.telemetry.Transport})
 	// The port first: it is what most often is not to be had.
 	var listen net.ListenConfig
 	if n.listener, err = listen.Listen(ctx, "tcp", options.Listen); err != nil {
@@ -95,14 +106,14 @@ func openNode(ctx context.Context, options nodeOptions) (n *node, err error) {
 		return n, err
 	}
 	poller := &poll.Poller{
-		Store:      n.store,
-		Dial:       func(c hub.Connector) poll.Service { return n.clients.For(c) },
+		Store:      measuredStore{n.store, n.telemetry},
+		Dial:       n.dial,
 		RetryAfter: connector.RetryAfter,
 		Logger:     options.Logger,
 	}
 	n.engine, err = jobs.New(ctx, jobs.Options{
 		Pool:       n.pool,
-		Poll:       poller.Once,
+		Poll:       measured(n.telemetry, poller.Once),
 		Connectors: n.connectors,
 		Sweep: func(ctx context.Context) error {
 			_, err := n.store.SweepStreams(ctx, sweepOverdue)
@@ -114,6 +125,9 @@ func openNode(ctx context.Context, options nodeOptions) (n *node, err error) {
 		return n, err
 	}
 	poller.Stopping = n.engine.Stopping()
+	if err := n.openMetrics(ctx); err != nil {
+		return n, err
+	}
 	n.server = &http.Server{Handler: n.api(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(options.Logger.Handler(), slog.LevelWarn)}
 	return n, nil
 }
@@ -132,12 +146,12 @@ func (n *node) openStore(ctx context.Context) error {
 	if created {
 		n.keyCreated = path
 	}
-	n.store = store.New(n.db, cipher)
+	n.store = store.New(measuredDriver{n.db, n.telemetry}, cipher)
 	return nil
 }
 
 func (n *node) api() http.Handler {
-	return api.New(api.Options{
+	return n.telemetry.API(api.New(api.Options{
 		Store:                wakeful{n.store, n.engine},
 		Uninstall:            n.uninstall,
 		Replay:               n.replay,
@@ -149,8 +163,10 @@ func (n *node) api() http.Handler {
 		PollingPeriodMinimum: n.options.PollingPeriodMin,
 		APIKeys:              n.options.APIKeys,
 		LocalOnly:            len(n.options.APIKeys) == 0,
+		Also:                 map[string]http.Handler{"GET /metrics": n.telemetry.Metrics()},
+		Routed:               n.telemetry.Routed,
 		Logger:               n.options.Logger,
-	})
+	}))
 }
 
 // url is where the API answers.
@@ -167,6 +183,7 @@ func (n *node) run(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- n.server.Serve(n.listener) }()
+	n.serveMetrics()
 	go n.finishUninstalls(ctx)
 	var err error
 	select {
@@ -190,6 +207,7 @@ func (n *node) close() error {
 			errs = append(errs, err)
 		}
 	}
+	errs = append(errs, n.closeMetrics())
 	if n.pool != nil {
 		errs = append(errs, n.pool.Close())
 	}

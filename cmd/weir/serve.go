@@ -46,6 +46,9 @@ when none is given, one is made beside the database on the first start.`,
 			if n.keyCreated != "" {
 				logger.Warn("made an encryption key; keep a copy of it apart from the database, which is unreadable without it", "file", n.keyCreated)
 			}
+			if n.metrics != nil {
+				logger.Info("serving metrics", "metrics", n.metrics.url())
+			}
 			logger.Info("serving", "api", n.url(), "database", options.Store, "version", version)
 			if err := n.run(c.Context()); err != nil {
 				return err
@@ -66,6 +69,7 @@ when none is given, one is made beside the database on the first start.`,
 	flags.DurationVar(&tiers.NearEvery, "near-every", tiers.NearEvery, "time between two near re-reads")
 	flags.DurationVar(&tiers.DeepWindow, "deep-window", tiers.DeepWindow, "how far behind a stream's watermark the deep re-read goes")
 	flags.DurationVar(&tiers.DeepEvery, "deep-every", tiers.DeepEvery, "time between two deep re-reads")
+	flags.StringVar(&options.MetricsListen, "metrics-listen", "", "further address where GET /metrics asks for no key (default: with the API alone, under its keys)")
 	flags.StringVar(&options.Stack, "stack", "weir", "name of this installation, a part of the identifiers of tasks")
 	flags.StringVar(&logFormat, "log-format", "text", "text or json")
 	flags.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")

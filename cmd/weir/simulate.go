@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -36,9 +38,15 @@ What can go wrong (--faults NAME,NAME or "all" for a mix drawn from the seed):
 			if err != nil {
 				return err
 			}
+			tracing, err := startTracing(c.Context(), "weir-simulate", slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)))
+			if err != nil {
+				return err
+			}
+			defer closeTracing(tracing)
 			server, err := simulator.Start(c.Context(), psp, simulator.ServerOptions{
 				Service: simulator.ServiceOptions{Faults: set, Seed: life.Seed, APIKey: apiKey},
 				Address: listen, PSPAddress: pspListen,
+				Wrap: func(next http.Handler) http.Handler { return tracing.Handler("integration service", next) },
 			})
 			if err != nil {
 				return err

@@ -120,7 +120,12 @@ func runStatements(ctx context.Context, options statementsOptions, logger *slog.
 		return err
 	}
 	logger.InfoContext(ctx, "serving", "service", "http://"+listener.Addr().String(), "folder", options.dir, "data", options.data, "version", version)
-	err = serveMirror(ctx, listener, handler, m, mirror.Source{
+	tracing, err := startTracing(ctx, "weir-statements", logger)
+	if err != nil {
+		return err
+	}
+	defer closeTracing(tracing)
+	err = serveMirror(ctx, listener, tracing.Handler("integration service", handler), m, mirror.Source{
 		Name: "files", Pull: desk.pull, Every: options.settle, Timeout: takeTimeout,
 	})
 	logger.InfoContext(ctx, "stopped")

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,6 +48,7 @@ type Telemetry struct {
 	tracing  *Tracing
 	labels   labels
 	now      func() time.Time
+	closed   sync.Once
 
 	polls        metric.Int64Counter
 	pollDuration metric.Float64Histogram
@@ -148,9 +150,11 @@ func (t *Telemetry) Metrics() http.Handler {
 // scrapesMax bounds the scrapes that are answered at once; more are 503.
 const scrapesMax = 4
 
-// Close sends what spans are left, until ctx ends. Nothing is measured after it.
-func (t *Telemetry) Close(ctx context.Context) error {
-	return errors.Join(t.provider.Shutdown(ctx), t.tracing.Close(ctx))
+// Close sends what spans are left, until ctx ends. Nothing is measured after it,
+// and a second call does nothing.
+func (t *Telemetry) Close(ctx context.Context) (err error) {
+	t.closed.Do(func() { err = errors.Join(t.provider.Shutdown(ctx), t.tracing.Close(ctx)) })
+	return err
 }
 
 // seconds is the time since began, as metrics count it.
