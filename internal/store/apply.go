@@ -75,14 +75,18 @@ func (a *application) run(ctx context.Context) error {
 	if err := a.applyAdjustments(ctx); err != nil {
 		return fmt.Errorf("store adjustments: %w", err)
 	}
-	if err := a.tx.AppendEvents(ctx, a.events); err != nil {
-		return fmt.Errorf("store events: %w", err)
-	}
 	if err := a.applyRejections(ctx); err != nil {
 		return fmt.Errorf("store rejections: %w", err)
 	}
 	a.finishStream()
-	return a.tx.UpdateStreams(ctx, []*StreamRow{a.stream})
+	if err := a.tx.UpdateStreams(ctx, []*StreamRow{a.stream}); err != nil {
+		return err
+	}
+	// Last, because from here to the commit nobody else can append.
+	if err := a.tx.AppendEvents(ctx, a.events); err != nil {
+		return fmt.Errorf("store events: %w", err)
+	}
+	return nil
 }
 
 // announce adds an event about a subject to those of the batch.

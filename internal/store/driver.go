@@ -13,9 +13,14 @@ import (
 // Its operations take and return sets of rows, so that a database behind a
 // network needs one round trip for each, however large the batch.
 type Driver interface {
-	// Write runs f in a transaction that is alone in changing the database, and
-	// commits when f returns nil. Nothing of it remains when f returns an error
-	// or when ctx ends before the commit has begun. Errors of f come back as they are.
+	// Write runs f in a transaction and commits when f returns nil. Nothing of it
+	// remains when f returns an error or when ctx ends before the commit has begun.
+	// Errors of f come back as they are.
+	//
+	// Where the database takes many writers at once, they are kept apart by what a
+	// transaction has read: a stream and a connector that was found is locked until
+	// its end. A transaction that has met another one all the same runs f again
+	// from the beginning, so f sets what it leaves behind, and adds nothing to it.
 	Write(ctx context.Context, f func(Tx) error) error
 	// Read runs f on one unchanging view of the database.
 	Read(ctx context.Context, f func(View) error) error
@@ -33,8 +38,8 @@ type View interface {
 	EventView
 }
 
-// Tx is a transaction that may change things. What it reads is what it has
-// written so far, and stays as it is until the transaction ends.
+// Tx is a transaction that may change things. It reads what it has written so
+// far.
 type Tx interface {
 	View
 	ConnectorTx
@@ -48,7 +53,8 @@ type Tx interface {
 
 // ConnectorView reads connectors.
 type ConnectorView interface {
-	// ConnectorRow finds a connector, also one that is being removed.
+	// ConnectorRow finds a connector, also one that is being removed. Inside a Tx
+	// nobody else can change it until the end.
 	ConnectorRow(ctx context.Context, id hub.ConnectorID) (ConnectorRow, bool, error)
 	// ConnectorNamed finds the connector with exactly this name.
 	ConnectorNamed(ctx context.Context, name string) (ConnectorRow, bool, error)
@@ -74,14 +80,17 @@ type StreamView interface {
 	// StreamRow finds a stream. Inside a Tx nobody else can change it until the end.
 	StreamRow(ctx context.Context, id hub.StreamID) (StreamRow, bool, error)
 	// StreamRows returns the streams of one connector, or of all when the key is
-	// 0, in the order of the connectors' names.
+	// 0, in the order of the connectors' names. Inside a Tx nobody else can change
+	// them until the end.
 	StreamRows(ctx context.Context, connectorKey int64) ([]StreamRow, error)
 }
 
 // StreamTx changes streams.
 type StreamTx interface {
 	InsertStreams(ctx context.Context, rows []*StreamRow) error
-	// UpdateStreams replaces everything but the identity.
+	// UpdateStreams replaces everything but the identity. A driver with many
+	// writers refuses, with hub.CodeStale, a cursor that is neither the stored
+	// version nor the next: no cursor moves back.
 	UpdateStreams(ctx context.Context, rows []*StreamRow) error
 	// Enqueue hands jobs to the job engine within the transaction; a job that
 	// waits already is not added again.
@@ -191,7 +200,9 @@ type EventView interface {
 
 // EventTx writes the log.
 type EventTx interface {
-	// AppendEvents gives the rows the next numbers, without a gap.
+	// AppendEvents gives the rows the next numbers, without a gap, and in such a
+	// way that nobody who has read a number finds a lower one later. From here to
+	// the commit nobody else can append, so it comes last in a transaction.
 	AppendEvents(ctx context.Context, rows []EventRow) error
 }
 

@@ -164,7 +164,7 @@ func (s *Store) Rejection(ctx context.Context, id int64) (hub.Rejection, error) 
 // and something else stood in the way.
 func (s *Store) TouchRejection(ctx context.Context, id int64, reason string) error {
 	return s.driver.Write(ctx, func(tx Tx) error {
-		row, err := findRejection(ctx, tx, id)
+		row, _, err := lockRejection(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func (s *Store) TouchRejection(ctx context.Context, id int64, reason string) err
 // applied, Apply has done so by itself.
 func (s *Store) ResolveRejection(ctx context.Context, id int64, at time.Time) error {
 	return s.driver.Write(ctx, func(tx Tx) error {
-		row, err := findRejection(ctx, tx, id)
+		row, stream, err := lockRejection(ctx, tx, id)
 		if err != nil || !row.ResolvedAt.IsZero() {
 			return err
 		}
@@ -186,13 +186,25 @@ func (s *Store) ResolveRejection(ctx context.Context, id int64, at time.Time) er
 		if err := tx.UpdateRejections(ctx, []*RejectionRow{&row}); err != nil {
 			return err
 		}
-		stream, err := findStream(ctx, tx, row.Stream)
-		if err != nil {
-			return err
-		}
 		stream.OpenRejections--
 		return tx.UpdateStreams(ctx, []*StreamRow{&stream})
 	})
+}
+
+// lockRejection finds a rejection and keeps everybody else from it, as Apply
+// does: by its stream. What it says is read again then, for it may have changed
+// while the stream was somebody else's.
+func lockRejection(ctx context.Context, tx Tx, id int64) (RejectionRow, StreamRow, error) {
+	row, err := findRejection(ctx, tx, id)
+	if err != nil {
+		return row, StreamRow{}, err
+	}
+	stream, err := findStream(ctx, tx, row.Stream)
+	if err != nil {
+		return row, stream, err
+	}
+	row, err = findRejection(ctx, tx, id)
+	return row, stream, err
 }
 
 func findRejection(ctx context.Context, v View, id int64) (RejectionRow, error) {

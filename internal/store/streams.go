@@ -166,14 +166,12 @@ func (s *Store) Reschedule(ctx context.Context, now time.Time) error {
 
 // SweepStreams hands the job engine the jobs of streams that are overdue by more
 // than overdueBy, in case it has lost them, and returns how many there are. A
-// job that it still has is not added again.
+// job that it still has is not added again. It locks no stream, so that polls go
+// on meanwhile; a job whose turn has passed in between has nothing to do.
 func (s *Store) SweepStreams(ctx context.Context, overdueBy time.Duration) (int, error) {
 	var overdue []*StreamRow
-	err := s.driver.Write(ctx, func(tx Tx) error {
-		rows, err := tx.StreamRows(ctx, 0)
-		if err != nil {
-			return err
-		}
+	err := s.driver.Read(ctx, func(v View) error {
+		rows, err := v.StreamRows(ctx, 0)
 		overdue = nil
 		limit := s.now().Add(-overdueBy)
 		for i := range rows {
@@ -181,8 +179,12 @@ func (s *Store) SweepStreams(ctx context.Context, overdueBy time.Duration) (int,
 				overdue = append(overdue, row)
 			}
 		}
-		return tx.Enqueue(ctx, jobsOf(overdue))
+		return err
 	})
+	if err != nil || len(overdue) == 0 {
+		return 0, err
+	}
+	err = s.driver.Write(ctx, func(tx Tx) error { return tx.Enqueue(ctx, jobsOf(overdue)) })
 	return len(overdue), err
 }
 
