@@ -227,16 +227,18 @@ func (t tables) InsertRows(ctx context.Context, table *store.Table, rows [][]any
 	for i := range table.Columns {
 		names[i] = table.Columns[i].Name
 	}
-	values := make([]any, len(names))
-	_, err := t.tx.CopyFrom(ctx, pgx.Identifier{table.Name}, names, pgx.CopyFromSlice(len(rows), func(row int) ([]any, error) {
-		for i := range table.Columns {
+	// Before the COPY begins: an error inside of it comes back in the server's words.
+	values := make([][]any, len(rows))
+	for i, row := range rows {
+		values[i] = make([]any, len(names))
+		for j := range table.Columns {
 			var err error
-			if values[i], err = loaded(&table.Columns[i], rows[row][i]); err != nil {
-				return nil, hub.Errorf(hub.CodeInvalid, "the row %v of table %s: column %s %w", rows[row][0], table.Name, names[i], err)
+			if values[i][j], err = loaded(&table.Columns[j], row[j]); err != nil {
+				return hub.Errorf(hub.CodeInvalid, "the row %q of table %s: column %s %w", fmt.Sprint(row[0]), table.Name, names[j], err)
 			}
 		}
-		return values, nil
-	}))
+	}
+	_, err := t.tx.CopyFrom(ctx, pgx.Identifier{table.Name}, names, pgx.CopyFromRows(values))
 	if err != nil {
 		return fmt.Errorf("fill table %s: %w", table.Name, err)
 	}

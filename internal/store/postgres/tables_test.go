@@ -114,7 +114,8 @@ func TestKeysGoOnAfterThoseThatWereLoaded(t *testing.T) {
 	db := openEmpty(t)
 	connector := []any{
 		int64(7), "generic", "one", "one", "2024-01-01T00:00:00.000000000Z", "2024-01-01T00:00:00.000000000Z", nil, int64(0), "http://x",
-		[]byte{1}, int64(1), 1.5, int64(1), nil,
+		[]byte{1},
+		int64(1), 1.5, int64(1), nil,
 	}
 	err := db.LoadTables(ctx, func(tx store.TableTx) error {
 		counters := [][]any{{store.ConnectorCounter, int64(70)}, {store.EventCounter, int64(900)}, {store.RejectionCounter, int64(0)}}
