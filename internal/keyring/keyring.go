@@ -53,8 +53,6 @@ type Keyring struct {
 // Create writes a key file with one new key, readable by its owner alone. It
 // never overwrites: a file that is there already is an error.
 func Create(path string) (*Keyring, error) {
-	key := make([]byte, keyBytes)
-	_, _ = rand.Read(key) // never fails, by its contract
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, refused("there is a file %s already; a key file is never overwritten", path)
@@ -62,7 +60,7 @@ func Create(path string) (*Keyring, error) {
 	if err != nil {
 		return nil, refused("can't create the key file %s: %w; choose a folder that exists and can be written", path, err)
 	}
-	_, err = file.WriteString(header + FormatKey(key) + "\n")
+	_, err = file.WriteString(Draw())
 	if err == nil {
 		err = file.Sync()
 	}
@@ -70,6 +68,13 @@ func Create(path string) (*Keyring, error) {
 		return nil, refused("can't write the key file %s: %w", path, errors.Join(err, os.Remove(path)))
 	}
 	return Load(path)
+}
+
+// Draw returns the text of a key file with one new key.
+func Draw() string {
+	key := make([]byte, keyBytes)
+	_, _ = rand.Read(key) // never fails, by its contract
+	return header + FormatKey(key) + "\n"
 }
 
 // FormatKey returns the line that stands for a key of 32 bytes in a key file.
@@ -88,7 +93,7 @@ func Load(path string) (*Keyring, error) {
 		return nil, refused("can't look at the key file %s: %w", path, err)
 	case !info.Mode().IsRegular():
 		return nil, refused("%s is not a file; name the key file", path)
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+	case runtime.GOOS != "windows" && isOpen(info.Mode().Perm(), isLent(info)):
 		return nil, refused("the key file %s can be read or changed by others (mode %04o); run: chmod 600 %s", path, info.Mode().Perm(), path)
 	}
 	file, err := os.Open(path)
@@ -105,6 +110,16 @@ func Load(path string) (*Keyring, error) {
 		return nil, refused("%s is not a key file of Weir's: %w; name the right file", path, err)
 	}
 	return &Keyring{path: path, keys: keys}, nil
+}
+
+// isOpen reports whether others than its owner can read or change a file. One
+// that is lent, which belongs to root while we don't, may be read by its group:
+// so Kubernetes and systemd hand out secrets, and PostgreSQL takes its own key.
+func isOpen(mode fs.FileMode, lent bool) bool {
+	if lent {
+		return mode&0o037 != 0
+	}
+	return mode&0o077 != 0
 }
 
 // parseKeys never repeats what it reads in an error: it could be a secret.
