@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/weirhq/weir/wire"
@@ -83,6 +84,25 @@ func (e *Exam) readBalances(ctx context.Context) []*held {
 		e.balances = append(e.balances, h)
 	}
 	return e.balances
+}
+
+// hasMoved reports whether transactions have been added or changed since they
+// were walked, by the page that begins at the newest of them.
+func (e *Exam) hasMoved(ctx context.Context) bool {
+	c := e.crawls[transactions]
+	newest := int64(noStamp)
+	for _, p := range c.live() {
+		newest = max(newest, p.stamp)
+	}
+	if newest <= noStamp+1 || newest == maxStamp {
+		return false
+	}
+	s := e.sheet(ctx, transactions, window{page: 1, size: c.size, from: second(time.Unix(0, newest))})
+	return slices.ContainsFunc(s.rows, func(r record) bool {
+		p := r.place()
+		at, known := c.index[p.id]
+		return !known || c.rows[at].sum != p.sum
+	})
 }
 
 // noBalances is why the checks of balances can't judge.

@@ -20,6 +20,9 @@ type Snapshot struct {
 	TakenAt  time.Time `json:"takenAt"`
 	// SeededAt is the instant of the first row that was put in by a hook.
 	SeededAt time.Time `json:"seededAt,omitzero"`
+	// Moving says that transactions changed between the walk and the balances, so
+	// that the one does not explain the other.
+	Moving bool `json:"moving,omitempty"`
 	// Lists holds the rows by list and id, Balances the amounts by account and asset.
 	Lists    map[string]map[string]SnapshotRow `json:"lists"`
 	Balances map[string]SnapshotBalances       `json:"balances"`
@@ -286,6 +289,10 @@ func (c *comparison) balanceInstants() {
 // judges only accounts to which nothing else has happened: how a provider counts
 // what is pending or disputed is its own affair.
 func (c *comparison) balanceSums() {
+	if c.old.Moving || c.now.Moving {
+		c.why = "transactions changed while the balances were read; compare at a quiet time"
+		return
+	}
 	c.why = "no account has new settled movements and nothing else"
 	sums := map[string]map[string]*big.Int{}
 	unclear := map[string]bool{}

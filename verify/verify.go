@@ -260,6 +260,12 @@ func (e *Exam) readAll(ctx context.Context) {
 		}
 		e.glance(ctx, l)
 	}
+	if e.snapshot != nil {
+		// Balances are compared with the movements that were walked, so they are
+		// read before time passes, and before a hook moves the data.
+		e.readBalances(ctx)
+		e.snapshot.Moving = e.hasMoved(ctx)
+	}
 }
 
 // glance reads the first page of a list, which is all that a quick look takes.
