@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -66,21 +67,35 @@ func freeAddress(t *testing.T) string {
 // mirrored pulls everything that a Stripe has and returns the service over it.
 func mirrored(t *testing.T, url string) http.Handler {
 	t.Helper()
+	handler, _ := mirroredAgain(t, url)
+	return handler
+}
+
+// mirroredAgain is mirrored with a way to read again what Stripe shows by then.
+func mirroredAgain(t *testing.T, url string) (service http.Handler, again func(context.Context) error) {
+	t.Helper()
 	m, err := mirror.Open(t.Context(), filepath.Join(t.TempDir(), "stripe.db"), mirror.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.Close() })
-	for _, s := range newSource("sk_test_123", url).sources() {
-		if progress, err := m.CatchUp(t.Context(), s); err != nil || progress.Rejected > 0 {
-			t.Fatalf("%s: %+v, %v", s.Name, progress, err)
+	sources := newSource("sk_test_123", url).sources()
+	again = func(ctx context.Context) error {
+		for _, s := range sources {
+			if progress, err := m.CatchUp(ctx, s); err != nil || progress.Rejected > 0 {
+				return fmt.Errorf("%s: %+v, %w", s.Name, progress, err)
+			}
 		}
+		return nil
+	}
+	if err := again(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	handler, err := newHandler(m, []string{"key"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handler
+	return handler, again
 }
 
 // ask asks the service as a hub does.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/weirhq/weir/sdk/sdktest"
+	"github.com/weirhq/weir/verify"
 	"github.com/weirhq/weir/wire"
 )
 
@@ -26,7 +28,9 @@ func (g *growingStripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/v1/account":
 		fmt.Fprint(w, `{"id":"acct_own","object":"account"}`)
 	case "/v1/balance":
-		fmt.Fprint(w, `{"object":"balance","available":[],"pending":[]}`)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		fmt.Fprintf(w, `{"object":"balance","available":[{"amount":%d,"currency":"eur"}],"pending":[]}`, g.count*(g.count+1)/2)
 	case "/v1/balance_transactions":
 		g.servePage(w, r)
 	default:
@@ -85,7 +89,20 @@ func TestNothingIsLostWhileStripesListGrows(t *testing.T) {
 }
 
 func TestTheServiceKeepsTheContract(t *testing.T) {
-	server := httptest.NewServer(&growingStripe{count: 250, limit: 250})
+	stripe := &growingStripe{count: 1250, limit: 1250}
+	server := httptest.NewServer(stripe)
 	defer server.Close()
-	sdktest.Run(t, mirrored(t, server.URL), sdktest.Options{Key: "key"})
+	service, again := mirroredAgain(t, server.URL)
+	report := sdktest.Run(t, service, sdktest.Options{Key: "key", Strict: true, Move: func(ctx context.Context) error {
+		stripe.mu.Lock()
+		stripe.count, stripe.limit = stripe.count+30, stripe.limit+30
+		stripe.mu.Unlock()
+		return again(ctx)
+	}})
+	// Of what moves between two runs, and of a list of many pages.
+	for _, id := range []string{"C6", "C8", "E5", "F2", "F4"} {
+		if result := report.Result(id); result.Status != verify.Passed {
+			t.Errorf("%s: %s %s", id, result.Status, result.Note)
+		}
+	}
 }
