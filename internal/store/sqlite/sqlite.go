@@ -94,7 +94,7 @@ func Open(ctx context.Context, path string, options Options) (*DB, error) {
 
 // open connects, migrates and fills the pools.
 func (db *DB) open(ctx context.Context) error {
-	pool, err := sql.Open("sqlite", dataSource(db.path))
+	pool, err := openPool(db.path)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (db *DB) Path() string { return db.path }
 // OpenPool returns another handle on the same file with the same settings, for
 // a job engine that brings its own tables. The caller closes it before the DB.
 func (db *DB) OpenPool() (*sql.DB, error) {
-	return sql.Open("sqlite", dataSource(db.path))
+	return openPool(db.path)
 }
 
 // dataSource is the file with its settings. FULL makes every commit durable;
