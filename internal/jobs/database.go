@@ -18,10 +18,7 @@ type database interface {
 	// giveBack makes lost jobs free for the next worker, as if they had never been
 	// tried, and names their queues.
 	giveBack(ctx context.Context, l loss) (queues []string, err error)
-	// promote makes the jobs free whose time has come. River's leader does the
-	// same, but not while it is dead: twenty seconds and more.
-	promote(ctx context.Context) error
 	// depth counts the jobs that have not ended, and says when the one was due
-	// that waits longest.
+	// that waits longest. One that is free and not due yet counts as scheduled.
 	depth(ctx context.Context) (counted map[rivertype.JobState]int64, oldest time.Time, err error)
 }

@@ -34,9 +34,10 @@ func (e *Engine) Depth(ctx context.Context) (Depth, error) {
 
 func (d *sqliteDatabase) depth(ctx context.Context) (map[rivertype.JobState]int64, time.Time, error) {
 	rows, err := d.pool.QueryContext(ctx, `
-		SELECT state, count(*), coalesce(min(unixepoch(scheduled_at, 'subsec')) FILTER (
+		SELECT CASE WHEN state = 'available' AND scheduled_at > datetime('now', 'subsec') THEN 'scheduled' ELSE state END,
+			count(*), coalesce(min(unixepoch(scheduled_at, 'subsec')) FILTER (
 			WHERE state <> 'running' AND scheduled_at <= datetime('now', 'subsec')), 0)
-		FROM river_job WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled') GROUP BY state`)
+		FROM river_job WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled') GROUP BY 1`)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -59,8 +60,9 @@ func (d *sqliteDatabase) depth(ctx context.Context) (map[rivertype.JobState]int6
 
 func (d *postgresDatabase) depth(ctx context.Context) (map[rivertype.JobState]int64, time.Time, error) {
 	rows, err := d.pool.Query(ctx, `
-		SELECT state, count(*), min(scheduled_at) FILTER (WHERE state <> 'running' AND scheduled_at <= now())
-		FROM river_job WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled') GROUP BY state`)
+		SELECT CASE WHEN state = 'available' AND scheduled_at > now() THEN 'scheduled' ELSE state END,
+			count(*), min(scheduled_at) FILTER (WHERE state <> 'running' AND scheduled_at <= now())
+		FROM river_job WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled') GROUP BY 1`)
 	if err != nil {
 		return nil, time.Time{}, err
 	}

@@ -68,7 +68,7 @@ func TestTheDepthOfTheQueueOnSQLiteIsWhatHasNotEnded(t *testing.T) {
 	for _, job := range waiting() {
 		inTransaction(t, pool, func(tx *sql.Tx) error { return engine.Enqueue(ctx, tx, job) })
 	}
-	statement := "UPDATE river_job SET scheduled_at = datetime('now', 'subsec', '-60 seconds') WHERE state = 'available'"
+	statement := "UPDATE river_job SET scheduled_at = datetime('now', 'subsec', '-60 seconds') WHERE scheduled_at <= datetime('now', 'subsec')"
 	if _, err := pool.ExecContext(ctx, statement); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestTheDepthOfTheQueueOnPostgreSQLIsWhatHasNotEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pool.Exec(ctx, "UPDATE river_job SET scheduled_at = now() - interval '1 minute' WHERE state = 'available'"); err != nil {
+	if _, err := pool.Exec(ctx, "UPDATE river_job SET scheduled_at = now() - interval '1 minute' WHERE scheduled_at <= now()"); err != nil {
 		t.Fatal(err)
 	}
 	wantDepth(t, engine)

@@ -206,7 +206,7 @@ func (e *Engine) giveBack(ctx context.Context) error {
 	e.options.Logger.Warn("polls whose worker is gone are given to others", "polls", len(queues))
 	if e.waker != nil {
 		for _, queue := range queues {
-			e.waker.ring(queue, time.Now())
+			e.waker.ring(queue)
 		}
 	}
 	return nil

@@ -204,7 +204,7 @@ func (e *Engine) Enqueue(ctx context.Context, tx *sql.Tx, job store.Job) error {
 	if _, err := e.sqlite.InsertTx(ctx, tx, argsOf(job), insertOpts(job)); err != nil {
 		return fmt.Errorf("schedule the next poll of %s: %w", job.Stream, err)
 	}
-	e.waker.expect(job.Stream.Connector, job.DueAt)
+	e.waker.expect(queueOf(job.Stream.Connector), job.DueAt)
 	return nil
 }
 
@@ -232,7 +232,7 @@ func argsOf(job store.Job) PollArgs {
 func insertOpts(job store.Job) *river.InsertOpts {
 	due := job.DueAt
 	if !due.After(time.Now()) {
-		due = time.Time{} // River lets every job with a time wait for its scheduler
+		due = time.Time{} // the queue is told of a job without a time
 	}
 	return &river.InsertOpts{
 		Queue:       queueOf(job.Stream.Connector),
@@ -277,7 +277,7 @@ func (e *Engine) start(ctx, running context.Context) error {
 		return err
 	}
 	e.Sync(running)
-	for _, loop := range []func(context.Context){e.keepSync, e.keepSweeping, e.keepGivingBack, e.keepBeating, e.keepWaking} {
+	for _, loop := range []func(context.Context){e.keepSync, e.keepSweeping, e.keepGivingBack, e.keepBeating} {
 		e.loops.Go(func() { loop(running) })
 	}
 	return nil

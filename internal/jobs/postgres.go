@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -14,9 +13,6 @@ import (
 
 	"github.com/weirhq/weir/internal/hub"
 )
-
-// promoteEvery is how often each worker looks for jobs whose time has come.
-const promoteEvery = time.Second
 
 // Migrate brings River's tables in a PostgreSQL database up to date, and returns
 // the versions before and after. A second call changes nothing. Each of its
@@ -84,7 +80,7 @@ func (e *Engine) openPostgres(ctx context.Context) error {
 	if err := migrated(ctx, e.options.Postgres); err != nil {
 		return err
 	}
-	client, err := river.NewClient(riverpgxv5.New(e.options.Postgres), e.config())
+	client, err := river.NewClient(onTime[pgx.Tx]{Driver: riverpgxv5.New(e.options.Postgres)}, e.config())
 	if err != nil {
 		return fmt.Errorf("make the job engine: %w", err)
 	}
@@ -93,13 +89,23 @@ func (e *Engine) openPostgres(ctx context.Context) error {
 	return nil
 }
 
-type postgresDatabase struct{ pool *pgxpool.Pool }
+type postgresDatabase struct {
+	pool *pgxpool.Pool
+	// seen is the highest job that was looked at for strangers.
+	seen int64
+}
 
 func (d *postgresDatabase) prepare(context.Context) error { return nil }
 
+// strangersBack is how many jobs a look for strangers begins before the last one
+// that was seen: numbers become visible a little out of order. A stranger that
+// is missed in spite of it waits for the next Sync.
+const strangersBack = 1000
+
+// strangers looks at the jobs that are new since it was asked last.
 func (d *postgresDatabase) strangers(ctx context.Context, queues []string) (found bool, err error) {
-	err = d.pool.QueryRow(ctx,
-		`SELECT EXISTS (SELECT FROM river_job WHERE state = 'available' AND queue <> ALL($1))`, queues).Scan(&found)
+	err = d.pool.QueryRow(ctx, `SELECT coalesce(max(id), $1), coalesce(bool_or(state = 'available' AND queue <> ALL($2)), false)
+		FROM river_job WHERE id > $1 - $3`, d.seen, queues, strangersBack).Scan(&d.seen, &found)
 	return found, err
 }
 
@@ -118,15 +124,4 @@ func (d *postgresDatabase) giveBack(ctx context.Context, l loss) ([]string, erro
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[string])
-}
-
-func (d *postgresDatabase) promote(ctx context.Context) error {
-	_, err := d.pool.Exec(ctx, `
-		UPDATE river_job SET state = 'available'
-		WHERE id IN (
-			SELECT id FROM river_job
-			WHERE state = 'scheduled' AND kind = 'poll' AND scheduled_at <= now()
-			LIMIT $1
-			FOR UPDATE SKIP LOCKED)`, promotedMax)
-	return err
 }

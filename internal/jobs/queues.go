@@ -18,6 +18,9 @@ const (
 	fetchFastest = 250 * time.Millisecond
 	fetchSlowest = 5 * time.Second
 	fetchShare   = 25 * time.Millisecond
+	// askShare and askSlowest are the same where a queue asks the waker first.
+	askShare   = 2500 * time.Microsecond
+	askSlowest = time.Second
 	// workersPerConnector lets all streams of a connector be read at once.
 	workersPerConnector = 8
 	// syncEvery is how often the queues are matched with the connectors there are,
@@ -79,10 +82,10 @@ func (e *Engine) addQueue(id hub.ConnectorID, connectors int) {
 	}
 }
 
-// fetchInterval is how often a queue asks the database although nobody has told it to.
+// fetchInterval is how often a queue asks for jobs although nobody has told it to.
 func (e *Engine) fetchInterval(connectors int) time.Duration {
 	if e.waker != nil {
-		return fetchUnasked
+		return min(max(fetchFastest, time.Duration(connectors)*askShare), askSlowest)
 	}
 	return min(max(fetchFastest, time.Duration(connectors)*fetchShare), fetchSlowest)
 }
@@ -90,6 +93,9 @@ func (e *Engine) fetchInterval(connectors int) time.Duration {
 // dropQueue removes the queue of a connector that is gone, once its jobs have ended.
 func (e *Engine) dropQueue(ctx context.Context, id hub.ConnectorID) {
 	err := e.client.Queues().Remove(ctx, queueOf(id))
+	if e.waker != nil {
+		e.waker.forget(queueOf(id))
+	}
 	if err == nil {
 		_, err = e.client.JobDeleteMany(ctx, river.NewJobDeleteManyParams().Queues(queueOf(id)))
 	}

@@ -13,7 +13,8 @@ import (
 
 func (e *Engine) openSQLite(ctx context.Context) error {
 	e.options.Pool.SetMaxOpenConns(1) // River's own advice for SQLite
-	driver := riversqlite.New(e.options.Pool)
+	e.waker = newWaker()
+	driver := onTime[*sql.Tx]{riversqlite.New(e.options.Pool), e.waker}
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: e.quiet()})
 	if err != nil {
 		return fmt.Errorf("prepare the job engine's tables: %w", err)
@@ -25,7 +26,6 @@ func (e *Engine) openSQLite(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the job engine: %w", err)
 	}
-	e.waker = newWaker()
 	e.client, e.sqlite = client, client
 	e.database = &sqliteDatabase{pool: e.options.Pool, waker: e.waker}
 	return nil
@@ -57,7 +57,7 @@ func (d *sqliteDatabase) giveBack(ctx context.Context, l loss) (queues []string,
 	if err != nil {
 		return nil, err
 	}
-	rows, err := d.pool.QueryContext(ctx, `
+	rows, err := d.pool.QueryContext(ctx, `-- name: GiveBack :many
 		UPDATE river_job SET state = 'available', scheduled_at = datetime('now', 'subsec'), attempt = max(attempt - 1, 0)
 		WHERE state = 'running' AND kind = 'poll' AND attempted_at < datetime('now', 'subsec', ?)
 			AND (json_extract(attempted_by, '$[#-1]') NOT IN (SELECT value FROM json_each(?))
@@ -84,36 +84,4 @@ func collect(rows *sql.Rows) (texts []string, err error) {
 		texts = append(texts, text)
 	}
 	return texts, rows.Err()
-}
-
-// promote frees the jobs of the queues that the waker is about to ring, and
-// rings them, in one transaction. What it writes is what River's own inserts
-// write to wake a queue.
-func (d *sqliteDatabase) promote(ctx context.Context) error {
-	queues := d.waker.due()
-	if len(queues) == 0 {
-		return nil
-	}
-	names, err := json.Marshal(queues)
-	if err != nil {
-		return err
-	}
-	tx, err := d.pool.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // after a commit it has nothing to say
-	_, err = tx.ExecContext(ctx, `
-		UPDATE river_job SET state = 'available'
-		WHERE state = 'scheduled' AND queue IN (SELECT value FROM json_each(?)) AND scheduled_at <= datetime('now', 'subsec')`, string(names))
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO river_notification (payload, topic)
-		SELECT json_object('queue', value), 'river_insert' FROM json_each(?)`, string(names))
-	if err != nil {
-		return err
-	}
-	return tx.Commit()
 }

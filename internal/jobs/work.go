@@ -95,7 +95,7 @@ func (e *Engine) mayBegin(ctx context.Context) error {
 func (e *Engine) putOff(id hub.StreamID) error {
 	again := busyAgain/2 + rand.N(busyAgain) //nolint:gosec // jitter, not a secret
 	if e.waker != nil {
-		e.waker.expect(id.Connector, time.Now().Add(again))
+		e.waker.expect(queueOf(id.Connector), time.Now().Add(again))
 	}
 	return river.JobSnooze(again)
 }

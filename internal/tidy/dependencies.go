@@ -25,6 +25,7 @@ var Dependencies = []Dependency{
 	{"github.com/jackc/pgx/v5", "PostgreSQL: whole pages as arrays in one round trip, and what the server says by its code"},
 	{"github.com/pressly/goose/v3", "frozen SQL migrations for SQLite and PostgreSQL, run by the program itself"},
 	{"github.com/riverqueue/river", "the job engine: durable, one API on SQLite and PostgreSQL"},
+	{"github.com/riverqueue/river/riverdriver", "the form of River's drivers, around which ours wake a queue in time"},
 	{"github.com/riverqueue/river/riverdriver/riverpgxv5", "River on PostgreSQL"},
 	{"github.com/riverqueue/river/riverdriver/riversqlite", "River on SQLite"},
 	{"github.com/riverqueue/river/rivertype", "River's job states, for jobs that are unique while active"},
