@@ -58,30 +58,25 @@ func (v view) AccountVersions(ctx context.Context, versionKeys []int64) ([]store
 	return rows, err
 }
 
-var accountList = joinedList{
-	keys: list{
-		query: `SELECT q.account_key FROM account q CROSS JOIN account_version n ON n.account_key = q.account_key AND n.version = q.version
-			WHERE q.connector_key = c.connector_key`,
-		createdAt: "q.created_at", key: "q.account_key",
-		filter: columns{
-			account: "q", metadata: "n.metadata",
-			text: map[hub.TextField]string{hub.FieldReference: "q.reference", hub.FieldType: "q.type", hub.FieldName: "n.name"},
-		},
+var accountList = sharedList{
+	columns: selectAccountColumns, table: "account a",
+	joins:     " CROSS JOIN account_version v ON v.account_key = a.account_key AND v.version = a.version",
+	createdAt: "a.created_at", key: "a.account_key", connector: "a.connector_key",
+	filter: columns{
+		account: "a", metadata: "v.metadata",
+		text: map[hub.TextField]string{hub.FieldReference: "a.reference", hub.FieldType: "a.type", hub.FieldName: "v.name"},
 	},
-	rows: list{
-		query:     selectAccountColumns + ` FROM connector c CROSS JOIN account a ON a.account_key IN`,
-		createdAt: "a.created_at", key: "a.account_key",
-	},
-	rest: `CROSS JOIN account_version v ON v.account_key = a.account_key AND v.version = a.version WHERE c.deleted_at IS NULL`,
 }
 
 // AccountPage implements [store.AccountView].
 func (v view) AccountPage(ctx context.Context, q hub.ListQuery) ([]store.AccountRow, error) {
-	text, args, err := accountList.page(q)
-	if err != nil {
-		return nil, err
-	}
-	return v.accounts(ctx, nil, text, args...)
+	rows := make([]store.AccountRow, 0, q.Limit)
+	err := v.readPage(ctx, &accountList, q, func(r row) error {
+		a, err := readAccount(r)
+		rows = append(rows, a)
+		return err
+	})
+	return rows, err
 }
 
 // InternalReferences implements [store.AccountView].

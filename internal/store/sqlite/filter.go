@@ -15,6 +15,10 @@ type columns struct {
 	metadata string
 	text     map[hub.TextField]string
 	amount   map[hub.AmountField]string
+	// common are the texts that most rows have in a field. The other texts of the
+	// field have an index, which is used where the statement says that the row
+	// has not the common one.
+	common map[hub.TextField]string
 }
 
 // compile makes a condition out of a filter. What the list has no column for is
@@ -43,6 +47,9 @@ func (c columns) compile(filter hub.Filter) (string, []any, error) {
 			f.ID.Reference, string(f.ID.Type))
 	case hub.CompareText:
 		if column := c.text[f.Field]; column != "" {
+			if common := c.common[f.Field]; common != "" && common != f.Text && f.Operator == hub.Equal {
+				return "(" + column + " <> '" + common + "' AND " + column + " = ?)", []any{f.Text}, nil
+			}
 			return "(" + column + " " + string(f.Operator) + " ?)", []any{f.Text}, operator(f.Operator)
 		}
 	case hub.CompareAmount:
@@ -51,10 +58,27 @@ func (c columns) compile(filter hub.Filter) (string, []any, error) {
 		}
 	case hub.HasMetadata:
 		if c.metadata != "" {
-			return "EXISTS (SELECT 1 FROM json_each(" + c.metadata + ") AS m WHERE m.key = ? AND m.value = ?)", []any{f.Key, f.Value}, nil
+			return hasMetadata(c.metadata, f)
 		}
 	}
 	return "", nil, hub.Errorf(hub.CodeInvalid, "this list can't be filtered by %s", describe(filter))
+}
+
+// hasMetadata looks for one pair. Taking JSON apart costs many times what
+// looking for a text in it does, so where the value is written in JSON as it is,
+// only the rows are taken apart in which it occurs.
+func hasMetadata(column string, f hub.HasMetadata) (string, []any, error) {
+	condition := "EXISTS (SELECT 1 FROM json_each(" + column + ") AS m WHERE m.key = ? AND m.value = ?)"
+	if strings.ContainsFunc(f.Value, isEscaped) {
+		return condition, []any{f.Key, f.Value}, nil
+	}
+	return "(instr(" + column + ", ?) > 0 AND " + condition + ")", []any{`"` + f.Value + `"`, f.Key, f.Value}, nil
+}
+
+// isEscaped reports whether a writer of JSON may write the character in another
+// way than as itself. Metadata come from more than one writer.
+func isEscaped(r rune) bool {
+	return r < ' ' || r > '~' || strings.ContainsRune(`"\/<>&'`, r)
 }
 
 func (c columns) join(parts []hub.Filter, with, empty string) (string, []any, error) {

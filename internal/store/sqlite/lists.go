@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,7 +49,7 @@ func eachList[T any](values []T, f func(from int, args []any) error, more ...any
 	return nil
 }
 
-// A list is how one of the store's lists is read by keyset.
+// A list is how a list is read by keyset that belongs to one thing.
 type list struct {
 	// query selects from the list's tables, up to and without ORDER BY. It has a
 	// WHERE.
@@ -91,21 +93,115 @@ func (l list) order(q hub.ListQuery) string {
 	return " ORDER BY " + l.createdAt + way + ", " + l.key + way + " LIMIT ?"
 }
 
-// A joinedList is the list of what all connectors have. Every index begins with
-// the connector, so that one with few rows is not searched for among those of
-// the others; therefore each connector contributes its own page, by keys, and
-// the page of all is the best of those. That is cheap as long as the connectors
-// in one SQLite file are counted in tens.
-type joinedList struct {
-	// keys lists the keys of one connector, c in the statement around it.
-	keys list
-	// rows lists the rows with those keys. Its query ends with IN.
-	rows list
-	// rest follows the keys in the query of rows, with its WHERE.
-	rest string
+// A sharedList is the list of what all connectors have. It is read as one walk
+// along the index of the whole list, or along one that a filter points to: a
+// connector's own, that of a rare state, or that of references. So a page costs
+// the same however many connectors there are, and however deep it lies.
+type sharedList struct {
+	// columns is what is selected, table the list's table with its alias, joins
+	// what else a row needs.
+	columns, table, joins string
+	// createdAt and key order the list; connector is the column with the
+	// createdAt and key order the list; connector is the connector's key.
+	createdAt, key, connector string
+	// filter says which columns a filter may use.
+	filter columns
 }
 
-func (l joinedList) page(q hub.ListQuery) (string, []any, error) {
-	keys, args, err := l.keys.page(q)
-	return l.rows.query + " (" + keys + ") " + l.rest + l.rows.order(q), append(args, int64(q.Limit)), err
+// readPage calls each with every row of a page, in the direction of q.
+func (v view) readPage(ctx context.Context, l *sharedList, q hub.ListQuery, each func(row) error) error {
+	condition, conditionArgs := "1", []any(nil)
+	if q.Filter != nil {
+		var err error
+		if condition, conditionArgs, err = l.filter.compile(q.Filter); err != nil {
+			return err
+		}
+	}
+	query, args, none, err := v.narrow(ctx, l, q.Filter)
+	if err != nil || none {
+		return err
+	}
+	query += " AND " + condition
+	args = append(args, conditionArgs...)
+	beyond, way := " < ?", " DESC"
+	if q.Backward {
+		beyond, way = " > ?", " ASC"
+	}
+	order := " ORDER BY " + l.createdAt + way + ", " + l.key + way + " LIMIT ?"
+	read := 0
+	count := func(r row) error {
+		read++
+		return each(r)
+	}
+	if !q.At.IsZero() {
+		// First those of the very same instant, then those beyond it. As one
+		// condition on the pair it would walk through all that share the instant,
+		// and of rows dated to the day there may be a hundred thousand.
+		at := instant(q.At.CreatedAt)
+		same := query + " AND " + l.createdAt + " = ? AND " + l.key + beyond + order
+		if err := v.query(ctx, same, count, slices.Concat(args, []any{at, q.At.Key, int64(q.Limit)})...); err != nil {
+			return err
+		}
+		query += " AND " + l.createdAt + beyond
+		args = append(args, at)
+	}
+	if read == q.Limit {
+		return nil
+	}
+	return v.query(ctx, query+order, count, append(args, int64(q.Limit-read))...)
+}
+
+// narrow begins the statement of a page, up to and with its first conditions,
+// by what the filter asks of every row. none means that it asks for a connector
+// that is not there.
+func (v view) narrow(ctx context.Context, l *sharedList, filter hub.Filter) (query string, args []any, none bool, err error) {
+	on := "c.connector_key = " + l.connector
+	if asksForReference(filter) {
+		// Each connector is asked for its one row. CROSS JOIN keeps the order.
+		query = l.columns + " FROM connector c CROSS JOIN " + l.table + " ON " + on
+	} else {
+		query = l.columns + " FROM " + l.table + " CROSS JOIN connector c ON " + on
+	}
+	query += l.joins + " WHERE c.deleted_at IS NULL"
+	if id, found := connectorOf(filter); found {
+		row, found, err := v.ConnectorRow(ctx, id)
+		if err != nil || !found {
+			return "", nil, true, err
+		}
+		query += " AND " + l.connector + " = ?"
+		args = append(args, row.Key)
+	}
+	return query, args, false, nil
+}
+
+// connectorOf returns the connector that every row of a filter belongs to.
+func connectorOf(filter hub.Filter) (hub.ConnectorID, bool) {
+	switch f := filter.(type) {
+	case hub.OfConnector:
+		return f.ID, true
+	case hub.IsAccount:
+		return f.ID.Connector, true
+	case hub.IsPayment:
+		return f.ID.Connector, true
+	case hub.And:
+		for _, part := range f {
+			if id, found := connectorOf(part); found {
+				return id, true
+			}
+		}
+	}
+	return hub.ConnectorID{}, false
+}
+
+// asksForReference reports whether every row of a filter has one certain reference.
+func asksForReference(filter hub.Filter) bool {
+	switch f := filter.(type) {
+	case hub.CompareText:
+		return f.Field == hub.FieldReference && f.Operator == hub.Equal
+	case hub.IsAccount, hub.IsPayment:
+		return true
+	case hub.And:
+		return slices.ContainsFunc(f, asksForReference)
+	}
+	return false
 }

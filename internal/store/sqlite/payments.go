@@ -100,33 +100,29 @@ func (v view) PaymentByReference(ctx context.Context, connectorKey int64, refere
 	return rows[0], true, nil
 }
 
-var paymentList = joinedList{
-	keys: list{
-		query:     `SELECT q.payment_key FROM payment q WHERE q.connector_key = c.connector_key`,
-		createdAt: "q.created_at", key: "q.payment_key",
-		filter: columns{
-			payment: "q", metadata: "q.metadata",
-			text: map[hub.TextField]string{
-				hub.FieldReference: "q.reference", hub.FieldType: "q.type", hub.FieldAsset: "q.asset", hub.FieldScheme: "q.scheme",
-				hub.FieldStatus: "q.status", hub.FieldSource: "q.source", hub.FieldDestination: "q.destination",
-			},
-			amount: map[hub.AmountField]string{hub.FieldAmount: "q.amount", hub.FieldInitialAmount: "q.initial_amount"},
+var paymentList = sharedList{
+	columns: selectPaymentColumns, table: "payment p",
+	createdAt: "p.created_at", key: "p.payment_key", connector: "p.connector_key",
+	filter: columns{
+		payment: "p", metadata: "p.metadata",
+		text: map[hub.TextField]string{
+			hub.FieldReference: "p.reference", hub.FieldType: "p.type", hub.FieldAsset: "p.asset", hub.FieldScheme: "p.scheme",
+			hub.FieldStatus: "p.status", hub.FieldSource: "p.source", hub.FieldDestination: "p.destination",
 		},
+		amount: map[hub.AmountField]string{hub.FieldAmount: "p.amount", hub.FieldInitialAmount: "p.initial_amount"},
+		common: map[hub.TextField]string{hub.FieldStatus: "SUCCEEDED"},
 	},
-	rows: list{
-		query:     selectPaymentColumns + ` FROM connector c CROSS JOIN payment p ON p.payment_key IN`,
-		createdAt: "p.created_at", key: "p.payment_key",
-	},
-	rest: `WHERE c.deleted_at IS NULL`,
 }
 
 // PaymentPage implements [store.PaymentView].
 func (v view) PaymentPage(ctx context.Context, q hub.ListQuery) ([]store.PaymentRow, error) {
-	text, args, err := paymentList.page(q)
-	if err != nil {
-		return nil, err
-	}
-	return v.payments(ctx, nil, text, args...)
+	rows := make([]store.PaymentRow, 0, q.Limit)
+	err := v.readPage(ctx, &paymentList, q, func(r row) error {
+		p, err := readPayment(r)
+		rows = append(rows, p)
+		return err
+	})
+	return rows, err
 }
 
 const selectAdjustment = `SELECT a.adjustment_key, a.payment_key, a.connector_key, p.reference, a.record, a.version, a.created_at,

@@ -104,7 +104,7 @@ var scansMeant = map[string]string{
 // sortsMeant are parts of statements that sort more than they return.
 var sortsMeant = map[string]string{
 	"(SELECT a.raw FROM":                "the versions of one record",
-	"FROM connector c CROSS JOIN":       "one page of each connector",
+	"FROM connector c CROSS JOIN":       "the rows of one reference, one of each connector",
 	"FROM connector c WHERE c.deleted_": "the connectors",
 }
 

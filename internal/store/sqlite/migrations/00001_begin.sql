@@ -79,7 +79,9 @@ CREATE TABLE account (
 );
 CREATE UNIQUE INDEX account_id ON account (connector_key, reference, id_type);
 CREATE INDEX account_internal ON account (connector_key, reference) WHERE type = 'INTERNAL';
-CREATE INDEX account_list ON account (connector_key, created_at, account_key);
+-- Every index ends with the row's key, so each of these has its list's order.
+CREATE INDEX account_list ON account (created_at);
+CREATE INDEX account_connector_list ON account (connector_key, created_at);
 
 CREATE TABLE account_version (
     version_key INTEGER PRIMARY KEY,
@@ -129,7 +131,11 @@ CREATE TABLE payment (
     metadata       TEXT,                 -- JSON
     UNIQUE (connector_key, reference)
 );
-CREATE INDEX payment_list ON payment (connector_key, created_at, payment_key);
+-- Every index ends with the row's key, so each of these has its list's order.
+CREATE INDEX payment_list ON payment (created_at);
+CREATE INDEX payment_connector_list ON payment (connector_key, created_at);
+-- What an operator looks for among those that went well.
+CREATE INDEX payment_status ON payment (status, created_at) WHERE status <> 'SUCCEEDED';
 
 CREATE TABLE adjustment (
     adjustment_key INTEGER PRIMARY KEY,
