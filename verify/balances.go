@@ -100,7 +100,7 @@ func (e *Exam) hasMoved(ctx context.Context) bool {
 	s := e.sheet(ctx, transactions, window{page: 1, size: c.size, from: second(time.Unix(0, newest))})
 	return slices.ContainsFunc(s.rows, func(r record) bool {
 		p := r.place()
-		at, known := c.index[p.id]
+		at, known := c.at(p.id)
 		return !known || c.rows[at].sum != p.sum
 	})
 }

@@ -26,6 +26,8 @@ type Snapshot struct {
 	// Lists holds the rows by list and id, Balances the amounts by account and asset.
 	Lists    map[string]map[string]SnapshotRow `json:"lists"`
 	Balances map[string]SnapshotBalances       `json:"balances"`
+	// words are the texts that stand in many rows, once each.
+	words map[string]string
 }
 
 // SnapshotRow is what is kept of a row.
@@ -51,7 +53,22 @@ type SnapshotBalances struct {
 func newSnapshot(endpoint string, at time.Time) *Snapshot {
 	return &Snapshot{Endpoint: endpoint, TakenAt: at.UTC(), Lists: map[string]map[string]SnapshotRow{
 		accounts.name: {}, beneficiaries.name: {}, transactions.name: {},
-	}, Balances: map[string]SnapshotBalances{}}
+	}, Balances: map[string]SnapshotBalances{}, words: map[string]string{}}
+}
+
+// wordsMax bounds what is looked up; what comes later is kept in each row.
+const wordsMax = 10_000
+
+// word returns a text of its own: one that is cut out of a row would keep the row.
+func (s *Snapshot) word(text string) string {
+	if known, ok := s.words[text]; ok {
+		return known
+	}
+	text = strings.Clone(text)
+	if len(s.words) < wordsMax {
+		s.words[text] = text
+	}
+	return text
 }
 
 func (s *Snapshot) see(r *record) {
@@ -61,10 +78,10 @@ func (s *Snapshot) see(r *record) {
 	sum := sha256.Sum256(r.raw)
 	row := SnapshotRow{CreatedAt: r.created, UpdatedAt: r.updated, Sum: hex.EncodeToString(sum[:8])}
 	if t := r.transaction; t != nil {
-		row.Type, row.Status, row.Amount, row.Currency = string(t.Type), string(t.Status), string(t.Amount), t.Currency
-		row.Source, row.Destination, row.Related = t.SourceAccountID, t.DestinationAccountID, t.RelatedTransactionID
+		row.Type, row.Status, row.Amount, row.Currency = s.word(string(t.Type)), s.word(string(t.Status)), strings.Clone(string(t.Amount)), s.word(t.Currency)
+		row.Source, row.Destination, row.Related = s.word(t.SourceAccountID), s.word(t.DestinationAccountID), strings.Clone(t.RelatedTransactionID)
 	}
-	s.Lists[r.list.name][r.id] = row
+	s.Lists[r.list.name][strings.Clone(r.id)] = row
 }
 
 func (s *Snapshot) seeBalances(account string, b *wire.Balances) {

@@ -137,7 +137,7 @@ func (e *Exam) changedQuietly(ctx context.Context, c *crawl) []Finding {
 		for i := range s.rows {
 			r := &s.rows[i]
 			p := r.place()
-			known, ok := c.index[p.id]
+			known, ok := c.at(p.id)
 			if ok && c.rows[known].stamp == p.stamp && c.rows[known].sum != p.sum && e.settled(ctx, c, s, &p) {
 				return []Finding{{
 					Expected: "updatedAt to move when a row changes", Got: "another row under the stamp " + instant(r.stamp()),

@@ -25,9 +25,8 @@ type crawl struct {
 	list *list
 	// size is the page size that the list was walked with: the hub's, unless the
 	// service shows less than that.
-	size  int
-	rows  []place
-	index map[uint64]int32
+	size int
+	roster
 	pages int
 	begun time.Time
 
@@ -85,7 +84,7 @@ func (e *Exam) sheet(ctx context.Context, l *list, w window) *sheet {
 
 // walk reads the whole list once.
 func (e *Exam) walk(ctx context.Context, l *list) *crawl {
-	c := &crawl{list: l, size: wire.DefaultPageSize, index: map[uint64]int32{}, begun: time.Now()}
+	c := &crawl{list: l, size: wire.DefaultPageSize, begun: time.Now()}
 	e.crawls[l] = c
 	first := e.sheet(ctx, l, window{page: 1, size: c.size})
 	if first.err != nil {
@@ -205,13 +204,12 @@ func (e *Exam) take(c *crawl, s *sheet) int {
 	for i := range s.rows {
 		r := &s.rows[i]
 		p := r.place()
-		if known, ok := c.index[p.id]; ok {
+		if known, ok := c.at(p.id); ok {
 			e.meetAgain(c, r, &p, known)
 			continue
 		}
 		fresh++
-		c.index[p.id] = int32(len(c.rows)) //nolint:gosec // far below two billion
-		c.rows = append(c.rows, p)
+		c.add(p)
 		r.open()
 		e.look(r)
 	}
@@ -219,7 +217,7 @@ func (e *Exam) take(c *crawl, s *sheet) int {
 }
 
 // meetAgain is told of a row that the walk has seen before.
-func (e *Exam) meetAgain(c *crawl, r *record, p *place, known int32) {
+func (e *Exam) meetAgain(c *crawl, r *record, p *place, known int) {
 	old := &c.rows[known]
 	if c.ignored {
 		return // The list is read from filter to filter, which overlap.
@@ -230,8 +228,7 @@ func (e *Exam) meetAgain(c *crawl, r *record, p *place, known int32) {
 		// stood there before is no version that the service has now.
 		c.moved++
 		old.page = -1
-		c.index[p.id] = int32(len(c.rows)) //nolint:gosec // far below two billion
-		c.rows = append(c.rows, *p)
+		c.add(*p)
 		r.open()
 		e.look(r)
 	} else if old.page == p.page {
@@ -287,10 +284,9 @@ func (e *Exam) mend(ctx context.Context, c *crawl) {
 		}
 		for i := range s.rows {
 			p := s.rows[i].place()
-			if _, known := c.index[p.id]; !known {
+			if _, known := c.at(p.id); !known {
 				c.mended++
-				c.index[p.id] = int32(len(c.rows)) //nolint:gosec // far below two billion
-				c.rows = append(c.rows, p)
+				c.add(p)
 				s.rows[i].open()
 				e.look(&s.rows[i])
 			}
@@ -298,11 +294,7 @@ func (e *Exam) mend(ctx context.Context, c *crawl) {
 	}
 	if e.ascending(c.list) {
 		slices.SortStableFunc(c.rows, func(a, b place) int { return cmp.Compare(a.stamp, b.stamp) })
-		for i := range c.rows {
-			if c.rows[i].page >= 0 {
-				c.index[c.rows[i].id] = int32(i)
-			}
-		}
+		c.reindex()
 	}
 }
 

@@ -78,17 +78,17 @@ func lookLikes(e *Exam, r *record) {
 	}
 	key := hash(likeness(r))
 	if known, ok := e.sights.likeness[key]; ok {
-		if known != r.id {
+		if known != hash(r.id) {
 			e.sights.likes++
 		}
 		return
 	}
-	e.sights.likeness[key] = r.id
+	e.sights.likeness[key] = hash(r.id)
 }
 
 // isLike reports whether a row looks like the one that was first seen under its id.
 func (s *sights) isLike(r *record) bool {
-	return r.transaction != nil && r.err == nil && s.likeness[hash(likeness(r))] == r.id
+	return r.transaction != nil && r.err == nil && s.likeness[hash(likeness(r))] == hash(r.id)
 }
 
 // likeness is what a careless service would make an id from.

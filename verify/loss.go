@@ -86,8 +86,9 @@ type model struct {
 	rows      []place
 	ascending bool
 	sieving   sieving
-	// index holds the ids of the rows, guessed those without a stamp of their own.
-	index   map[uint64]int32
+	// known finds the rows by their ids; guessed are those without a stamp of
+	// their own.
+	known   *roster
 	guessed map[uint64]bool
 	// cap is how many rows a page holds at most, own how many it holds whatever
 	// was asked for; 0 is neither. Where pages are gapped, they begin as far apart
@@ -180,7 +181,7 @@ func (m *model) alike(rows []place, ids []uint64) bool {
 	}
 	shown := len(ids)
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id uint64) bool {
-		_, known := m.index[id]
+		_, known := m.known.at(id)
 		return !known || m.guessed[id]
 	})
 	slack := len(m.guessed) + shown - len(ids)
@@ -199,7 +200,7 @@ func (m *model) alike(rows []place, ids []uint64) bool {
 // most honest one.
 func (e *Exam) fit(c *crawl) (m *model, explained int) {
 	base := model{
-		rows: c.live(), index: c.index, ascending: true, cap: c.cap, own: c.oversize,
+		rows: c.live(), known: &c.roster, ascending: true, cap: c.cap, own: c.oversize,
 		ignored: c.ignored, lastAgain: c.lastAgain, endRefused: c.endRefused != nil,
 	}
 	base.guess()
@@ -242,9 +243,30 @@ func (m *model) guess() {
 
 // played is how the reference's client ended.
 type played struct {
-	stored map[uint64]bool
+	stored *mask
 	polls  int
 	stuck  string
+}
+
+// mask is a set of rows of a roster, a bit for each.
+type mask struct {
+	of    *roster
+	bits  []uint64
+	count int
+}
+
+func newMask(of *roster) *mask { return &mask{of: of, bits: make([]uint64, len(of.rows)/64+1)} }
+
+func (m *mask) has(id uint64) bool {
+	at, known := m.of.at(id)
+	return known && m.bits[at/64]&(1<<(at%64)) != 0
+}
+
+func (m *mask) set(id uint64) {
+	if at, known := m.of.at(id); known && m.bits[at/64]&(1<<(at%64)) == 0 {
+		m.bits[at/64] |= 1 << (at % 64)
+		m.count++
+	}
 }
 
 // play polls the model as the reference does, period after period, until a
@@ -252,12 +274,12 @@ type played struct {
 // fetch asks from the state, cut to the second, page by page, keeps what is
 // newer than the state, and stores the first hundred.
 func play(m *model) played {
-	p := played{stored: map[uint64]bool{}}
+	p := played{stored: newMask(m.known)}
 	state := int64(noStamp)
 	idle := 0
 	for {
 		p.polls++
-		before := len(p.stored)
+		before := p.stored.count
 		for more := true; more; {
 			var kept []place
 			var stuck string
@@ -266,14 +288,14 @@ func play(m *model) played {
 				p.stuck = stuck
 				return p
 			}
-			known := len(p.stored)
+			known := p.stored.count
 			for _, r := range kept {
-				p.stored[r.id] = true
+				p.stored.set(r.id)
 			}
 			if len(kept) > 0 {
 				state = kept[len(kept)-1].stamp
 			}
-			if idle++; len(p.stored) > known {
+			if idle++; p.stored.count > known {
 				idle = 0
 			}
 			if idle > idleFetchesMax && more {
@@ -281,7 +303,7 @@ func play(m *model) played {
 				return p
 			}
 		}
-		if len(p.stored) == before {
+		if p.stored.count == before {
 			p.polls--
 			return p
 		}
@@ -379,7 +401,7 @@ func (e *Exam) predictOne(ctx context.Context, c *crawl) Loss {
 	loss.Polls, loss.Stuck = p.polls, p.stuck
 	var lost []place
 	for _, r := range m.rows {
-		if !p.stored[r.id] {
+		if !p.stored.has(r.id) {
 			lost = append(lost, r)
 		}
 	}

@@ -508,7 +508,7 @@ func (w *stroll) lacks(other *stroll) []record {
 func (c *crawl) lacks(w *stroll) []record {
 	var missing []record
 	for id, r := range w.rows {
-		if _, known := c.index[id]; !known && r.stamp().Before(c.begun.Add(-skewMax)) {
+		if _, known := c.at(id); !known && r.stamp().Before(c.begun.Add(-skewMax)) {
 			missing = append(missing, *r)
 		}
 	}

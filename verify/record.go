@@ -133,17 +133,21 @@ func (r *record) text(field string) (text string, isString bool) {
 }
 
 // place is what is remembered of a row: enough to know it again and to know
-// where it stood. A hundred thousand of them take a few megabytes.
+// where it stood. There is one for every row of a list, so it is packed into
+// forty bytes.
 type place struct {
-	// id and sum are hashes of the row's id and bytes.
-	id, sum uint64
+	// id is the hash of the row's id. It tells rows apart, and so it is whole; sum,
+	// the hash of the bytes, only has to differ between two versions of one row.
+	id  uint64
+	sum uint32
+	// page is negative where the row does not stand there any more.
+	page int32
 	// stamp is in nanoseconds since 1970; noStamp where there is none.
 	stamp int64
-	page  int32
-	// asset and amount are those of a transaction; amount is noAmount where it
-	// has none, or one that does not fit.
-	asset  uint64
+	// amount and asset, as a hash, are those of a transaction; amount is noAmount
+	// where it has none, or one that does not fit, and asset then is zero.
 	amount int64
+	asset  uint32
 	// unreadable and unplaced say what the reference's client makes of the row:
 	// it fails the page, or it passes the row by.
 	unreadable, unplaced bool
@@ -162,14 +166,14 @@ func hash(text string) uint64 { return maphash.String(seed, text) }
 
 // place of the row. A row without an id is known by its bytes.
 func (r *record) place() place {
-	p := place{sum: maphash.Bytes(seed, r.raw), stamp: nanos(r.stamp()), page: int32(min(r.page, math.MaxInt32))} //nolint:gosec // bounded
-	p.id = p.sum
+	whole := maphash.Bytes(seed, r.raw)
+	p := place{id: whole, sum: uint32(whole), stamp: nanos(r.stamp()), page: int32(min(r.page, math.MaxInt32))} //nolint:gosec // bounded, or meant to be cut
 	if r.id != "" {
 		p.id = hash(r.id)
 	}
 	p.amount = noAmount
 	if t := r.transaction; t != nil && r.err == nil {
-		p.asset = hash(t.Currency)
+		p.asset = uint32(hash(t.Currency)) | 1 //nolint:gosec // meant to be cut
 		if n, fits := t.Amount.Int64(); fits {
 			p.amount = n
 		}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-
-	"github.com/weirhq/weir/wire"
 )
 
 var referenceChecks = []Check{
@@ -137,13 +135,13 @@ func checkRelated(ctx context.Context, e *Exam) Verdict {
 		return unjudged("no transaction names another one")
 	}
 	find := func(id uint64) *place {
-		if at, ok := c.index[id]; ok {
+		if at, ok := c.at(id); ok {
 			return &c.rows[at]
 		}
 		return nil
 	}
 	// The key of a hub's own order stands here too, and no list holds it.
-	mayBeKey := func(l *link) bool { return l.kind == wire.TypePayout || l.kind == wire.TypeTransfer }
+	mayBeKey := func(l *link) bool { return l.payout || l.transfer }
 	findings := e.linkFinding(ctx, "relatedTransactionID to be in the list", "name one that is not", func(l *link) bool {
 		return l.related != 0 && find(l.related) == nil && !mayBeKey(l)
 	})
@@ -182,7 +180,7 @@ func checkRefunds(ctx context.Context, e *Exam) Verdict {
 	sums := map[uint64]int64{}
 	for i := range e.sights.links {
 		l := &e.sights.links[i]
-		at, ok := c.index[l.id]
+		at, ok := c.at(l.id)
 		if !l.refund || l.related == 0 || !ok || c.rows[at].amount == noAmount {
 			continue
 		}
@@ -193,7 +191,7 @@ func checkRefunds(ctx context.Context, e *Exam) Verdict {
 	}
 	over := map[uint64]bool{}
 	for parent, sum := range sums {
-		at, ok := c.index[parent]
+		at, ok := c.at(parent)
 		if ok && c.rows[at].amount != noAmount && sum > max(c.rows[at].amount, -c.rows[at].amount) {
 			over[parent] = true
 		}
@@ -208,12 +206,12 @@ func checkTransfersInside(ctx context.Context, e *Exam) Verdict {
 		return unjudged(why)
 	}
 	inside := e.sights.ids[accounts]
-	if !slices.ContainsFunc(e.sights.links, func(l link) bool { return l.kind == wire.TypeTransfer }) {
+	if !slices.ContainsFunc(e.sights.links, func(l link) bool { return l.transfer }) {
 		return unjudged("no transaction is a transfer")
 	}
 	outside := e.sights.ids[beneficiaries]
 	return judge(e.linkFinding(ctx, "both accounts of a TRANSFER to be the customer's", "leave the customer's accounts, or do not say where they go", func(l *link) bool {
 		wrong := func(id uint64) bool { return id == 0 || outside[id] && !inside[id] }
-		return l.kind == wire.TypeTransfer && (wrong(l.source) || wrong(l.destination))
+		return l.transfer && (wrong(l.source) || wrong(l.destination))
 	}))
 }

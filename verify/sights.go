@@ -27,8 +27,8 @@ type sights struct {
 	signs      map[wire.TransactionType]*signs
 	// hundreds counts the amounts of assets with decimals, and those that are round.
 	amountsSeen, hundreds int
-	// likeness finds movements of the same amount, day and text.
-	likeness map[uint64]string
+	// likeness finds movements of the same amount, day and text, by their ids.
+	likeness map[uint64]uint64
 	likes    int
 }
 
@@ -42,12 +42,12 @@ const (
 	likenessMax = 20_000
 )
 
-// link is a transaction that names an account, a beneficiary or another transaction.
+// link is a transaction that names an account, a beneficiary or another
+// transaction. It holds no text: a word of a row would keep the whole row.
 type link struct {
 	id, source, destination, related uint64
 	page                             int32
-	kind                             wire.TransactionType
-	refund                           bool
+	payout, transfer, refund         bool
 }
 
 type signs struct {
@@ -60,7 +60,7 @@ func newSights() *sights {
 		order: map[*list]*ordering{}, grain: map[*list]*grain{}, probed: map[*list]*probed{}, future: map[*list]*sheet{},
 		ids:        map[*list]map[uint64]bool{accounts: {}, beneficiaries: {}},
 		precisions: map[string]map[string]string{}, signs: map[wire.TransactionType]*signs{},
-		likeness: map[uint64]string{},
+		likeness: map[uint64]uint64{},
 	}
 }
 
@@ -77,7 +77,8 @@ func (s *sights) see(r *record) {
 		t.RelatedTransactionID+t.SourceAccountID+t.DestinationAccountID != "" {
 		s.links = append(s.links, link{
 			id: hash(r.id), source: hashOf(t.SourceAccountID), destination: hashOf(t.DestinationAccountID),
-			related: hashOf(t.RelatedTransactionID), page: int32(r.page), kind: t.Type, refund: t.Status == wire.StatusRefunded, //nolint:gosec // bounded
+			related: hashOf(t.RelatedTransactionID), page: int32(r.page), //nolint:gosec // bounded
+			payout: t.Type == wire.TypePayout, transfer: t.Type == wire.TypeTransfer, refund: t.Status == wire.StatusRefunded,
 		})
 	}
 	if r.list == beneficiaries && s.beneficiary == "" {

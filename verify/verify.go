@@ -270,7 +270,7 @@ func (e *Exam) readAll(ctx context.Context) {
 
 // glance reads the first page of a list, which is all that a quick look takes.
 func (e *Exam) glance(ctx context.Context, l *list) {
-	c := &crawl{list: l, size: wire.DefaultPageSize, index: map[uint64]int32{}, begun: time.Now()}
+	c := &crawl{list: l, size: wire.DefaultPageSize, begun: time.Now()}
 	e.crawls[l] = c
 	first := e.sheet(ctx, l, window{page: 1, size: c.size})
 	if first.err != nil {

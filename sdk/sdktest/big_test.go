@@ -19,7 +19,7 @@ const (
 	bigRows = 100_000
 	// bigHeapMax is a fraction of what a hundred thousand rows take when they are
 	// kept: the service and the verifier are both in it.
-	bigHeapMax = 128 << 20
+	bigHeapMax = 64 << 20
 	bigTimeMax = 60 * time.Second
 )
 
