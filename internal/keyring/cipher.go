@@ -52,8 +52,20 @@ func Open(ctx context.Context, path string, settings Settings) (c *Cipher, creat
 // Cipher returns the cipher of a database, which gets its data key the first
 // time. A data key that is not encrypted under the key file's first key is
 // encrypted again under it, so the older key is no longer needed. A key file
-// that does not fit the database is an error, and nothing is changed.
+// that does not fit the database is an error, and nothing is changed. Processes
+// that start at once on a new database come to the same data key.
 func (k *Keyring) Cipher(ctx context.Context, settings Settings) (*Cipher, error) {
+	c, err := k.cipher(ctx, settings)
+	if errors.Is(err, errOvertaken) {
+		c, err = k.cipher(ctx, settings) // what the other has put is there now
+	}
+	return c, err
+}
+
+// errOvertaken says that another process has put the data key in the meantime.
+var errOvertaken = hub.Errorf(hub.CodeInternal, "another process has given the database its data key in the meantime; start again")
+
+func (k *Keyring) cipher(ctx context.Context, settings Settings) (*Cipher, error) {
 	sealed, err := settings.Setting(ctx, dataKeySetting)
 	if err != nil {
 		return nil, err
@@ -95,7 +107,7 @@ func (k *Keyring) put(ctx context.Context, settings Settings, was, dataKey []byt
 	}
 	stored, err := settings.PutSetting(ctx, dataKeySetting, was, sealed)
 	if err == nil && !stored {
-		err = hub.Errorf(hub.CodeInternal, "another process has given the database its data key in the meantime; start again")
+		err = errOvertaken
 	}
 	return err
 }

@@ -236,3 +236,40 @@ func write(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// late are settings in which another process puts its value just before ours.
+type late struct {
+	settings
+	put func()
+}
+
+func (l *late) PutSetting(ctx context.Context, name string, was, value []byte) (bool, error) {
+	if l.put != nil {
+		put := l.put
+		l.put = nil
+		put()
+	}
+	return l.settings.PutSetting(ctx, name, was, value)
+}
+
+func TestProcessesThatStartAtOnceComeToOneDataKey(t *testing.T) {
+	_, ring := create(t)
+	shared := settings{}
+	var other *keyring.Cipher
+	ours, err := ring.Cipher(t.Context(), &late{settings: shared, put: func() {
+		var err error
+		if other, err = ring.Cipher(t.Context(), shared); err != nil {
+			t.Fatal(err)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := other.Seal([]byte("a key"), []byte("row 1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := ours.Open(sealed, []byte("row 1")); err != nil || string(text) != "a key" {
+		t.Errorf("what one sealed the other opens as %q, %v", text, err)
+	}
+}
