@@ -2,11 +2,15 @@ package api
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -30,10 +34,84 @@ func writeJSON(w http.ResponseWriter, status int, body any) error {
 	if err != nil {
 		return err
 	}
+	writeText(w, status, text)
+	return nil
+}
+
+func writeText(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_, _ = w.Write(text)
+	_, _ = w.Write(text) //nolint:gosec // it is JSON, declared as such with nosniff, and no page
+}
+
+// buffers are the memory of answers that have been written. A page of payments
+// is a hundred kilobytes; made anew for each, it would be most of what the
+// garbage collector has to do.
+type buffers struct{ pool sync.Pool }
+
+// answerBytesKept bounds a buffer that is kept: few answers are larger.
+const answerBytesKept = 1 << 20
+
+var answers buffers
+
+func (a *buffers) take() []byte {
+	if b, ok := a.pool.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
 	return nil
+}
+
+func (a *buffers) give(b []byte) {
+	if cap(b) <= answerBytesKept {
+		a.pool.Put(&b)
+	}
+}
+
+// appendForm appends a form as JSON. The forms of which a page has many write
+// themselves: encoding/json needs several times as long for the same bytes.
+func appendForm(b []byte, form any) ([]byte, error) {
+	if f, ok := form.(interface {
+		appendJSON(b []byte) ([]byte, error)
+	}); ok {
+		return f.appendJSON(b)
+	}
+	text, err := encodeJSON(form)
+	return append(b, bytes.TrimSuffix(text, []byte("\n"))...), err
+}
+
+// appendText appends a text as encodeJSON writes it.
+func appendText[T ~string](b []byte, text T) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			escaped, _ := encodeJSON(string(text)) // texts always encode
+			return append(b, bytes.TrimSuffix(escaped, []byte("\n"))...)
+		}
+	}
+	return append(append(append(b, '"'), text...), '"')
+}
+
+// appendID appends an identifier, whose alphabet needs no escapes; null for none.
+func appendID[ID any, P interface {
+	*ID
+	encoding.TextAppender
+}](b []byte, id P) []byte {
+	if id == nil {
+		return append(b, "null"...)
+	}
+	b, _ = id.AppendText(append(b, '"')) // identifiers always encode
+	return append(b, '"')
+}
+
+// appendMetadata appends metadata with its keys in order, as encodeJSON does.
+func appendMetadata(b []byte, metadata map[string]string) []byte {
+	b = append(b, '{')
+	for i, key := range slices.Sorted(maps.Keys(metadata)) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendText(append(appendText(b, key), ':'), metadata[key])
+	}
+	return append(b, '}')
 }
 
 // encodeJSON leaves & < > as they are: nobody reads this as a page, and a
@@ -94,8 +172,12 @@ type instant time.Time
 
 // MarshalJSON writes the time.
 func (t instant) MarshalJSON() ([]byte, error) {
+	return t.appendJSON(nil), nil
+}
+
+func (t instant) appendJSON(b []byte) []byte {
 	at := time.Time(t).UTC().Truncate(time.Microsecond)
-	return at.AppendFormat(nil, `"`+time.RFC3339Nano+`"`), nil
+	return at.AppendFormat(b, `"`+time.RFC3339Nano+`"`)
 }
 
 // optionalInstant is nil for the zero time.

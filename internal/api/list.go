@@ -145,22 +145,52 @@ func (req *listRequest) cursorAt(at hub.Position, backward bool) string {
 	return c.encode()
 }
 
-// pageForm is a page of a list in the API's form. PageSize is the size asked
-// for; HasMore speaks of older rows, whichever way the page was reached.
-type pageForm[T any] struct {
-	PageSize int    `json:"pageSize"`
-	HasMore  bool   `json:"hasMore"`
-	Previous string `json:"previous,omitempty"`
-	Next     string `json:"next,omitempty"`
-	Data     []T    `json:"data"`
+// pageForm is the head of a page in the API's form; the rows follow it. PageSize
+// is the size asked for; HasMore speaks of older rows, whichever way the page
+// was reached.
+type pageForm struct {
+	pageSize       int
+	hasMore        bool
+	previous, next string
+}
+
+// appendJSON appends the head up to the bracket that opens the rows. Cursors are
+// of an alphabet that needs no escapes.
+func (p *pageForm) appendJSON(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"cursor":{"pageSize":`...), int64(p.pageSize), 10)
+	b = strconv.AppendBool(append(b, `,"hasMore":`...), p.hasMore)
+	if p.previous != "" {
+		b = append(append(append(b, `,"previous":"`...), p.previous...), '"')
+	}
+	if p.next != "" {
+		b = append(append(append(b, `,"next":"`...), p.next...), '"')
+	}
+	return append(b, `,"data":[`...)
 }
 
 // writePage answers with a page, each item in the form that form gives it.
 func writePage[T, F any](w http.ResponseWriter, req listRequest, page hub.Page[T], form func(*T) F) error {
-	answer := pageForm[F]{PageSize: req.Limit, Data: make([]F, 0, len(page.Items))}
+	head := headOf(req, page)
+	text := answers.take()
+	defer func() { answers.give(text) }()
+	text = head.appendJSON(text)
 	for i := range page.Items {
-		answer.Data = append(answer.Data, form(&page.Items[i]))
+		if i > 0 {
+			text = append(text, ',')
+		}
+		var err error
+		if text, err = appendForm(text, form(&page.Items[i])); err != nil {
+			return err
+		}
 	}
+	text = append(text, "]}}\n"...)
+	writeText(w, http.StatusOK, text)
+	return nil
+}
+
+// headOf says where the pages beside this one begin.
+func headOf[T any](req listRequest, page hub.Page[T]) pageForm {
+	head := pageForm{pageSize: req.Limit}
 	newer, older := !req.At.IsZero(), page.HasMore
 	if req.Backward {
 		newer, older = page.HasMore, true
@@ -175,13 +205,11 @@ func writePage[T, F any](w http.ResponseWriter, req listRequest, page hub.Page[T
 		}
 	}
 	if newer {
-		answer.Previous = req.cursorAt(first, true)
+		head.previous = req.cursorAt(first, true)
 	}
 	if older {
-		answer.HasMore = true
-		answer.Next = req.cursorAt(last, false)
+		head.hasMore = true
+		head.next = req.cursorAt(last, false)
 	}
-	return writeJSON(w, http.StatusOK, struct {
-		Cursor pageForm[F] `json:"cursor"`
-	}{answer})
+	return head
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -28,6 +29,31 @@ type paymentForm struct {
 	Adjustments          []adjustmentForm  `json:"adjustments"`
 }
 
+// appendJSON appends what encoding/json makes of the form; a test holds the two
+// against each other.
+func (f *paymentForm) appendJSON(b []byte) ([]byte, error) {
+	b = appendID(append(b, `{"id":`...), &f.ID)
+	b = appendID(append(b, `,"connectorID":`...), &f.ConnectorID)
+	b = appendText(append(b, `,"provider":`...), f.Provider)
+	b = appendText(append(b, `,"reference":`...), f.Reference)
+	b = f.CreatedAt.appendJSON(append(b, `,"createdAt":`...))
+	b = appendText(append(b, `,"type":`...), f.Type)
+	b = f.InitialAmount.Int().Append(append(b, `,"initialAmount":`...), 10)
+	b = f.Amount.Int().Append(append(b, `,"amount":`...), 10)
+	b = appendText(append(b, `,"asset":`...), f.Asset)
+	b = appendText(append(b, `,"scheme":`...), f.Scheme)
+	b = appendText(append(b, `,"status":`...), f.Status)
+	b = appendID(append(b, `,"sourceAccountID":`...), f.SourceAccountID)
+	b = appendID(append(b, `,"destinationAccountID":`...), f.DestinationAccountID)
+	b = appendMetadata(append(b, `,"metadata":`...), f.Metadata)
+	b = append(b, `,"adjustments":`...)
+	if f.Adjustments == nil {
+		return append(b, `null}`...), nil
+	}
+	adjustments, err := encodeJSON(f.Adjustments)
+	return append(append(b, bytes.TrimSuffix(adjustments, []byte("\n"))...), '}'), err
+}
+
 // adjustmentForm is one version of one record that was shown about a payment.
 type adjustmentForm struct {
 	ID        hub.PaymentAdjustmentID `json:"id"`
@@ -40,9 +66,9 @@ type adjustmentForm struct {
 	Raw       json.RawMessage         `json:"raw"`
 }
 
-func formPayment(payment *hub.Payment) paymentForm {
+func formPayment(payment *hub.Payment) *paymentForm {
 	connector := payment.ID.Connector
-	return paymentForm{
+	return &paymentForm{
 		ID:                   payment.ID,
 		ConnectorID:          connector,
 		Provider:             connector.Provider,

@@ -76,28 +76,40 @@ func NewUUID() string {
 func (id ConnectorID) IsZero() bool { return id == ConnectorID{} }
 
 // String returns the API's form.
-func (id ConnectorID) String() string { return encodeID(id.appendJSON(nil)) }
+func (id ConnectorID) String() string { return encodeID(id) }
 
 // String returns the API's form.
-func (id AccountID) String() string { return encodeID(id.appendJSON(nil)) }
+func (id AccountID) String() string { return encodeID(id) }
 
 // String returns the API's form.
-func (id PaymentID) String() string { return encodeID(id.appendJSON(nil)) }
+func (id PaymentID) String() string { return encodeID(id) }
 
 // String returns the API's form.
-func (id PaymentAdjustmentID) String() string { return encodeID(id.appendJSON(nil)) }
+func (id PaymentAdjustmentID) String() string { return encodeID(id) }
+
+// AppendText appends the API's form.
+func (id ConnectorID) AppendText(b []byte) ([]byte, error) { return appendID(b, id), nil }
+
+// AppendText appends the API's form.
+func (id AccountID) AppendText(b []byte) ([]byte, error) { return appendID(b, id), nil }
+
+// AppendText appends the API's form.
+func (id PaymentID) AppendText(b []byte) ([]byte, error) { return appendID(b, id), nil }
+
+// AppendText appends the API's form.
+func (id PaymentAdjustmentID) AppendText(b []byte) ([]byte, error) { return appendID(b, id), nil }
 
 // MarshalText returns the API's form.
-func (id ConnectorID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+func (id ConnectorID) MarshalText() ([]byte, error) { return appendID(nil, id), nil }
 
 // MarshalText returns the API's form.
-func (id AccountID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+func (id AccountID) MarshalText() ([]byte, error) { return appendID(nil, id), nil }
 
 // MarshalText returns the API's form.
-func (id PaymentID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+func (id PaymentID) MarshalText() ([]byte, error) { return appendID(nil, id), nil }
 
 // MarshalText returns the API's form.
-func (id PaymentAdjustmentID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+func (id PaymentAdjustmentID) MarshalText() ([]byte, error) { return appendID(nil, id), nil }
 
 func (id ConnectorID) appendJSON(b []byte) []byte {
 	b = appendString(append(b, `{"Provider":`...), id.Provider)
@@ -161,7 +173,17 @@ func ParsePaymentID(s string) (PaymentID, error) {
 	return PaymentID{Connector: id.ConnectorID, Reference: id.Reference, Type: id.Type}, err
 }
 
-func encodeID(canonical []byte) string { return base64.RawURLEncoding.EncodeToString(canonical) }
+// idBytesUsual is room for the JSON of most identifiers, so that encoding one
+// needs no memory of its own.
+const idBytesUsual = 256
+
+func encodeID(id interface{ appendJSON(b []byte) []byte }) string { return string(appendID(nil, id)) }
+
+// appendID is generic so that the buffer can stay on the stack.
+func appendID[ID interface{ appendJSON(b []byte) []byte }](b []byte, id ID) []byte {
+	var canonical [idBytesUsual]byte
+	return base64.RawURLEncoding.AppendEncode(b, id.appendJSON(canonical[:0]))
+}
 
 func decodeID(s string, into any) error {
 	b, err := base64.RawURLEncoding.DecodeString(s)
