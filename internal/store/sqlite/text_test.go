@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"cmp"
+	"encoding/json"
+	"maps"
 	"testing"
 	"time"
 
@@ -26,5 +28,31 @@ func TestInstantsComeBackAndSortAsTimeDoes(t *testing.T) {
 	})
 	if !parseInstant("tomorrow").IsZero() {
 		t.Error("something that is no instant was read as one")
+	}
+}
+
+func TestMetadataComeBackHoweverTheyWereWritten(t *testing.T) {
+	text := rapid.OneOf(rapid.StringOf(rapid.SampledFrom([]rune(`ab:,{}"\ é`))), rapid.String())
+	rapid.Check(t, func(t *rapid.T) {
+		want := rapid.MapOf(text, text).Draw(t, "metadata")
+		written, err := metadata(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		indented, err := json.MarshalIndent(want, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, value := range []any{written, string(indented)} {
+			got, err := parseMetadata(row{value}, 0)
+			if err != nil || !maps.Equal(got, want) {
+				t.Fatalf("%s was read as %q, %v", value, got, err)
+			}
+		}
+	})
+	for _, broken := range []string{"", "{", `{"a"`, `{"a":"b"`, `{"a":"b",`, `{"a":"b","c"}`, `{"a":1}`, `["a"]`, `{"a":"b"}}`} {
+		if got, err := parseMetadata(row{broken}, 0); err == nil {
+			t.Errorf("%s was read as %q", broken, got)
+		}
 	}
 }
