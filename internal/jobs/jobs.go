@@ -52,6 +52,8 @@ const (
 	drainMax = 2500 * time.Millisecond
 	// cancelMax is how long a stop waits for polls that were canceled.
 	cancelMax = 4 * time.Second
+	// startMax bounds the start. It takes tens of milliseconds.
+	startMax = 30 * time.Second
 	// leaveMax bounds how long a stop waits to leave the fleet.
 	leaveMax = time.Second
 	// TTLDefault is how long a worker counts as alive after its last sign.
@@ -99,6 +101,7 @@ type Engine struct {
 	sqlite   *river.Client[*sql.Tx] // nil on PostgreSQL
 	postgres *river.Client[pgx.Tx]  // nil on SQLite
 	waker    *waker                 // nil on PostgreSQL
+	listener *pgxpool.Pool          // nil where nothing is listened to
 	consoles []console
 
 	mu     sync.Mutex
@@ -270,17 +273,30 @@ func (e *Engine) start(ctx, running context.Context) error {
 	if err := e.join(ctx); err != nil {
 		return err
 	}
+	e.loops.Go(func() { e.keepBeating(running) })
 	if err := e.database.prepare(ctx); err != nil {
 		return err
 	}
-	if err := e.client.Start(context.WithoutCancel(ctx)); err != nil {
+	if err := e.startClient(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
 	e.Sync(running)
-	for _, loop := range []func(context.Context){e.keepSync, e.keepSweeping, e.keepGivingBack, e.keepBeating} {
+	for _, loop := range []func(context.Context){e.keepSync, e.keepSweeping, e.keepGivingBack} {
 		e.loops.Go(func() { loop(running) })
 	}
 	return nil
+}
+
+// startClient bounds River's start, which can hang when it has failed.
+func (e *Engine) startClient(ctx context.Context) error {
+	started := make(chan error, 1)
+	go func() { started <- e.client.Start(ctx) }()
+	select {
+	case err := <-started:
+		return err
+	case <-time.After(startMax):
+		return fmt.Errorf("the database did not answer within %s; see that it can be reached and is not overloaded", startMax)
+	}
 }
 
 // Stopping is closed when the engine begins to stop: a poll should end after the
@@ -293,6 +309,9 @@ func (e *Engine) Stopping() <-chan struct{} { return e.stopping }
 // or for the next start. It is safe to call again, and without a Start.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.halt.Do(func() { close(e.stopping) })
+	if e.listener != nil {
+		defer e.listener.Close()
+	}
 	if e.cancel == nil {
 		return nil
 	}

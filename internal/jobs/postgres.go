@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
@@ -80,7 +81,15 @@ func (e *Engine) openPostgres(ctx context.Context) error {
 	if err := migrated(ctx, e.options.Postgres); err != nil {
 		return err
 	}
-	client, err := river.NewClient(onTime[pgx.Tx]{Driver: riverpgxv5.New(e.options.Postgres)}, e.config())
+	var driver riverdriver.Driver[pgx.Tx] = riverpgxv5.New(e.options.Postgres)
+	if !e.options.InsertOnly && !e.options.PollOnly {
+		var err error
+		if e.listener, err = listenerPool(ctx, e.options.Postgres); err != nil {
+			return err
+		}
+		driver = listening{driver, e.listener}
+	}
+	client, err := river.NewClient(onTime[pgx.Tx]{Driver: driver}, e.config())
 	if err != nil {
 		return fmt.Errorf("make the job engine: %w", err)
 	}
