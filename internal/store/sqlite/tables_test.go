@@ -183,3 +183,28 @@ func TestKeysThatAreNeverGivenTwiceAreNotGivenAgainAfterALoad(t *testing.T) {
 		t.Errorf("the last event has the number %d, %v", last, err)
 	}
 }
+
+func TestAFullDiskLeavesADatabaseThatIsBeingFilledEmpty(t *testing.T) {
+	ctx := context.Background()
+	db := openDB(t, nil)
+	room := func(pages string) {
+		db.eachSession(func(s *session) {
+			if err := s.query(ctx, "PRAGMA max_page_count = "+pages, func(row) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	fill := func() error {
+		return db.LoadTables(ctx, func(tx store.TableTx) error {
+			return tx.InsertRows(ctx, store.TableNamed("setting"), [][]any{{"a", make([]byte, 1<<20)}})
+		})
+	}
+	room("60")
+	if err := fill(); err == nil || !strings.Contains(err.Error(), "there is no room left for the database") {
+		t.Errorf("it said %v", err)
+	}
+	room("100000")
+	if err := fill(); err != nil {
+		t.Errorf("with room: %v", err)
+	}
+}
