@@ -43,7 +43,7 @@ func (v view) AccountsByReference(ctx context.Context, connectorKey int64, refer
 		return nil, nil
 	}
 	return v.accounts(ctx, selectAccountColumns+`FROM (SELECT DISTINCT unnest($2::text[]) COLLATE "C" AS reference) n
-		JOIN account a ON a.connector_key = $1 AND a.reference = n.reference
+		CROSS JOIN LATERAL (SELECT * FROM account WHERE connector_key = $1 AND reference = n.reference OFFSET 0) a
 		JOIN account_version v ON v.account_key = a.account_key AND v.version = a.version
 		JOIN connector c ON c.connector_key = a.connector_key
 		ORDER BY a.reference, a.type`, connectorKey, encodeAll(references))
@@ -61,7 +61,7 @@ func (v view) AccountVersions(ctx context.Context, versionKeys []int64) ([]store
 var accountList = list{
 	query: selectAccountColumns + `FROM account a JOIN connector c USING (connector_key)
 		JOIN account_version v ON v.account_key = a.account_key AND v.version = a.version WHERE c.deleted_at IS NULL`,
-	createdAt: "a.created_at", key: "a.account_key", connector: "a.connector_key",
+	createdAt: "a.created_at", key: "a.account_key", connector: "a.connector_key + 0",
 	filter: columns{
 		account: "a", metadata: "v.metadata",
 		text: map[hub.TextField]string{hub.FieldReference: "a.reference", hub.FieldType: "a.type", hub.FieldName: "v.name"},

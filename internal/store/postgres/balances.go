@@ -44,7 +44,7 @@ func (v view) NewestBalances(ctx context.Context, connectorKey int64, references
 		return nil, nil
 	}
 	return v.balances(ctx, selectBalanceColumns+`FROM (SELECT DISTINCT unnest($2::text[]) COLLATE "C" AS reference) n
-		JOIN balance b ON b.connector_key = $1 AND b.account = n.reference AND b.newest
+		CROSS JOIN LATERAL (SELECT * FROM balance WHERE connector_key = $1 AND account = n.reference AND newest OFFSET 0) b
 		JOIN connector c ON c.connector_key = b.connector_key`, connectorKey, encodeAll(references))
 }
 
@@ -60,7 +60,7 @@ var balanceList = list{query: selectBalance + ` WHERE true`, createdAt: "b.creat
 
 // BalancePage implements [store.BalanceView].
 func (v view) BalancePage(ctx context.Context, connectorKey int64, id hub.AccountID, b hub.BalanceQuery, q hub.ListQuery) ([]store.BalanceRow, error) {
-	more := ` AND b.connector_key = ? AND b.account = ? AND b.id_type = ?`
+	more := ` AND b.connector_key + 0 = ? AND b.account = ? AND b.id_type = ?`
 	args := []any{connectorKey, encode(id.Reference), encode(string(id.Type))}
 	if b.Asset != "" {
 		more += ` AND b.asset = ?`

@@ -194,7 +194,7 @@ func (t *tx) purge(ctx context.Context, text string, args ...any) (bool, error) 
 
 func (t *tx) purgePayments(ctx context.Context, connectorKey, limit int64) (bool, error) {
 	// Most payments have a few adjustments; one with very many is removed whole.
-	const some = `(SELECT payment_key FROM payment WHERE connector_key = $1 ORDER BY created_at, payment_key LIMIT $2)`
+	const some = `(SELECT payment_key FROM payment WHERE connector_key + 0 = $1 ORDER BY created_at, payment_key LIMIT $2)`
 	if _, err := t.exec(ctx, `DELETE FROM adjustment WHERE payment_key IN `+some, connectorKey, limit/2); err != nil {
 		return false, err
 	}
@@ -211,7 +211,7 @@ func (t *tx) purgeAccounts(ctx context.Context, connectorKey, limit int64) (bool
 
 func (t *tx) purgeBalances(ctx context.Context, connectorKey, limit int64) (bool, error) {
 	return t.purge(ctx, `DELETE FROM balance WHERE balance_key IN
-		(SELECT balance_key FROM balance WHERE connector_key = $1 LIMIT $2)`, connectorKey, limit)
+		(SELECT balance_key FROM balance WHERE connector_key + 0 = $1 LIMIT $2)`, connectorKey, limit)
 }
 
 func (t *tx) purgeRejections(ctx context.Context, connectorKey, limit int64) (bool, error) {

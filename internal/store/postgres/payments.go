@@ -11,8 +11,10 @@ import (
 func (v view) FindLeads(ctx context.Context, connectorKey int64, references []string) ([]store.VersionRow, error) {
 	return v.versions(ctx, `SELECT n.place, p.payment_key, COALESCE(a.adjustment_key, 0), COALESCE(a.updated_at, ''), a.hash
 		FROM unnest($2::text[]) WITH ORDINALITY AS n (reference, place)
-		JOIN payment p ON p.connector_key = $1 AND left(p.reference, 600) = left(n.reference, 600) AND p.reference = n.reference
-		LEFT JOIN adjustment a ON a.payment_key = p.payment_key AND a.record IS NULL
+		CROSS JOIN LATERAL (SELECT payment_key FROM payment
+			WHERE connector_key = $1 AND left(reference, 600) = left(n.reference, 600) AND reference = n.reference OFFSET 0) p
+		LEFT JOIN LATERAL (SELECT adjustment_key, updated_at, hash FROM adjustment
+			WHERE payment_key = p.payment_key AND record IS NULL OFFSET 0) a ON true
 		ORDER BY n.place, a.adjustment_key`, connectorKey, references)
 }
 
@@ -20,7 +22,8 @@ func (v view) FindLeads(ctx context.Context, connectorKey int64, references []st
 func (v view) FindRelated(ctx context.Context, connectorKey int64, references []string) ([]store.VersionRow, error) {
 	return v.versions(ctx, `SELECT n.place, a.payment_key, a.adjustment_key, a.updated_at, a.hash
 		FROM unnest($2::text[]) WITH ORDINALITY AS n (reference, place)
-		JOIN adjustment a ON a.connector_key = $1 AND a.record = n.reference
+		CROSS JOIN LATERAL (SELECT payment_key, adjustment_key, updated_at, hash FROM adjustment
+			WHERE connector_key = $1 AND record = n.reference OFFSET 0) a
 		ORDER BY n.place, a.adjustment_key`, connectorKey, references)
 }
 
@@ -100,7 +103,7 @@ func (v view) PaymentByReference(ctx context.Context, connectorKey int64, refere
 
 var paymentList = list{
 	query:     selectPayment + ` WHERE c.deleted_at IS NULL`,
-	createdAt: "p.created_at", key: "p.payment_key", connector: "p.connector_key",
+	createdAt: "p.created_at", key: "p.payment_key", connector: "p.connector_key + 0",
 	filter: columns{
 		payment: "p", metadata: "p.metadata",
 		text: map[hub.TextField]string{

@@ -42,7 +42,8 @@ func (v view) FindRejections(ctx context.Context, streamKey int64, samples []sto
 	}
 	return v.rejections(ctx, selectRejection+`NULL::bytea
 		FROM (SELECT DISTINCT reference COLLATE "C" AS reference, hash FROM unnest($2::text[], $3::bytea[]) AS u (reference, hash)) n
-		JOIN rejection r ON r.stream_key = $1 AND left(r.reference, 600) = left(n.reference, 600) AND r.reference = n.reference AND r.hash = n.hash`+
+		CROSS JOIN LATERAL (SELECT * FROM rejection
+			WHERE stream_key = $1 AND left(reference, 600) = left(n.reference, 600) AND reference = n.reference AND hash = n.hash OFFSET 0) r`+
 		joinRejection, streamKey, references, hashes)
 }
 
@@ -53,11 +54,12 @@ func (v view) OpenRejections(ctx context.Context, streamKey int64, references []
 	}
 	return v.rejections(ctx, selectRejection+`NULL::bytea
 		FROM (SELECT DISTINCT unnest($2::text[]) COLLATE "C" AS reference) n
-		JOIN rejection r ON r.stream_key = $1 AND left(r.reference, 600) = left(n.reference, 600) AND r.reference = n.reference
-			AND r.resolved_at IS NULL`+joinRejection+`
+		CROSS JOIN LATERAL (SELECT * FROM rejection WHERE stream_key = $1 AND left(reference, 600) = left(n.reference, 600)
+			AND reference = n.reference AND resolved_at IS NULL OFFSET 0) r`+joinRejection+`
 		UNION ALL `+selectRejection+`NULL::bytea
 		FROM (SELECT DISTINCT unnest($3::bytea[]) AS hash) n
-		JOIN rejection r ON r.stream_key = $1 AND left(r.reference, 600) = '' AND r.reference = '' AND r.hash = n.hash AND r.resolved_at IS NULL`+
+		CROSS JOIN LATERAL (SELECT * FROM rejection WHERE stream_key = $1 AND left(reference, 600) = '' AND hash = n.hash
+			AND reference = '' AND resolved_at IS NULL OFFSET 0) r`+
 		joinRejection, streamKey, encodeAll(references), hashBytes(hashes))
 }
 
@@ -77,7 +79,7 @@ func (v view) RejectionPage(ctx context.Context, streamKey int64, q hub.ListQuer
 		return nil, hub.Errorf(hub.CodeInvalid, "rejections can't be filtered")
 	}
 	var s statement
-	s.add(selectRejection+`r.raw FROM rejection r`+joinRejection+`WHERE r.stream_key = ?`, streamKey)
+	s.add(selectRejection+`r.raw FROM rejection r`+joinRejection+`WHERE r.stream_key + 0 = ?`, streamKey)
 	if open {
 		s.add(` AND r.resolved_at IS NULL`)
 	}
