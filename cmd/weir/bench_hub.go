@@ -149,9 +149,13 @@ func usageOf(process int) resources {
 		return r
 	}
 	for line := range strings.Lines(string(status)) {
-		if text, found := strings.CutPrefix(line, "VmHWM:"); found {
-			kilobytes, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(text), " kB"), 10, 64)
+		name, text, _ := strings.Cut(line, ":")
+		kilobytes, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(text), " kB"), 10, 64)
+		switch name {
+		case "VmHWM":
 			r.peakRSS = kilobytes * 1024
+		case "VmRSS":
+			r.rss = kilobytes * 1024
 		}
 	}
 	return r

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -172,8 +171,7 @@ func (b *idleBench) measure(
 // idleServices are the services of all connectors, on one port: the first part
 // of the path says whose it is. None of them ever has anything new.
 type idleServices struct {
-	url      string
-	server   *http.Server
+	*benchServer
 	requests atomic.Int64
 }
 
@@ -210,25 +208,16 @@ func serveIdle(ctx context.Context) (*idleServices, error) {
 		return nil, err
 	}
 	s := &idleServices{}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	s.url = "http://" + listener.Addr().String()
-	s.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.benchServer, err = serveBench(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, path, _ := strings.Cut(r.URL.Path[1:], "/")
 		r.URL.Path = "/" + path
 		if r.URL.Path != wire.PathCapabilities {
 			s.requests.Add(1)
 		}
 		handler.ServeHTTP(w, r)
-	})}
-	go s.server.Serve(listener) //nolint:errcheck // ends with close
-	return s, nil
+	}))
+	return s, err
 }
-
-func (s *idleServices) close() error { return s.server.Close() }
 
 // install installs the connectors and waits until each has been read once.
 func (s *idleServices) install(ctx context.Context, core *benchHub, connectors int, show *progress) error {

@@ -95,3 +95,21 @@ func TestBenchAPIAsksEveryQuestionOverHTTPAndOfTheStore(t *testing.T) {
 		t.Errorf("the walk to the deep page left %+v", report.Plots)
 	}
 }
+
+func TestBenchBalancesReadsEveryAccountWhetherItsBalanceChangedOrNot(t *testing.T) {
+	t.Parallel()
+	report := runBench(t, "balances", "--accounts", "300")
+	for _, name := range []string{"300 accounts, every balance has changed", "300 accounts, none has changed"} {
+		if row := rowOf(t, &report, name); row.Items != 300 || row.Ceiling == 0 || row.PeakRSSBytes == 0 {
+			t.Errorf("%s came to %+v", name, row)
+		}
+	}
+}
+
+func TestBenchIngestHoldsReadingAgainstWritingAlone(t *testing.T) {
+	t.Parallel()
+	report := runBench(t, "ingest", "--transactions", "5000", "--page-size", "500")
+	if row := rowOf(t, &report, "ingest"); row.Items != 5000 || row.Ceiling == 0 || row.CPUMicroseconds == 0 || row.PeakRSSBytes == 0 {
+		t.Errorf("it came to %+v", row)
+	}
+}

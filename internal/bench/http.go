@@ -22,6 +22,8 @@ const callTimeout = time.Minute
 // the server beside it: no redirects, no compression, no chunked answers.
 // One goroutine at a time may use it.
 type Conn struct {
+	// Key is sent along where it is not empty, as "Authorization: Bearer KEY".
+	Key  string
 	conn net.Conn
 	in   *bufio.Reader
 	host string
@@ -53,7 +55,11 @@ func (c *Conn) Get(path string) ([]byte, error) {
 		return nil, err
 	}
 	c.out.Reset()
-	c.out.WriteString("GET " + path + " HTTP/1.1\r\nHost: " + c.host + "\r\nAccept: application/json\r\n\r\n")
+	c.out.WriteString("GET " + path + " HTTP/1.1\r\nHost: " + c.host + "\r\nAccept: application/json\r\n")
+	if c.Key != "" {
+		c.out.WriteString("Authorization: Bearer " + c.Key + "\r\n")
+	}
+	c.out.WriteString("\r\n")
 	if _, err := c.conn.Write(c.out.Bytes()); err != nil {
 		return nil, err
 	}
