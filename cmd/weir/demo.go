@@ -38,6 +38,8 @@ var demoTiers = connector.Tiers{
 }
 
 type demoOptions struct {
+	// store is the address of a PostgreSQL server, or empty for a SQLite file.
+	store        string
 	once         bool
 	faults       string
 	seed         uint64
@@ -53,7 +55,7 @@ func demoCommand() *cobra.Command {
 		Short: "Run a simulated PSP, its integration service and the payments core together",
 		Long: `Run a simulated payment service provider, its integration service and the payments
 core in one process, over real HTTP on loopback, and show how the core follows the
-provider. Nothing is kept: the database is in a folder that is removed at the end.
+provider. Nothing is kept: the database is removed at the end.
 
 With --once the provider comes to rest, and the command ends when everything it
 knows is stored, and proves it: for each resource it shows the number of records
@@ -69,6 +71,7 @@ status 1 where they differ.`,
 	flags.StringVar(&options.faults, "faults", "", `what goes wrong, by names and commas, or "all" for a mix drawn from the seed (see weir simulate --help)`)
 	flags.Uint64Var(&options.seed, "seed", 1, "seed of the provider's life and faults")
 	flags.IntVar(&options.transactions, "transactions", simulator.Defaults().Transactions, "movements that the provider begins with")
+	flags.StringVar(&options.store, "store", "", "postgres://… to keep everything in a scratch database there (default: a SQLite file in the scratch folder)")
 	flags.StringVar(&options.listen, "listen", "127.0.0.1:0", "address of the API")
 	flags.DurationVar(&options.timeout, "timeout", 2*time.Minute, "how long --once may take")
 	return c
@@ -95,7 +98,12 @@ func runDemo(ctx context.Context, out io.Writer, options demoOptions) (err error
 	if d.faults, err = simulator.ParseFaults(options.faults, options.seed); err != nil {
 		return fmt.Errorf("--faults: %w", err)
 	}
-	if err := d.start(ctx, folder); err != nil {
+	place, drop, err := scratchStore(ctx, folder, options.store)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, drop()) }()
+	if err := d.start(ctx, place, folder); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.server.Close()) }()
@@ -117,7 +125,7 @@ func runDemo(ctx context.Context, out io.Writer, options demoOptions) (err error
 }
 
 // start brings up the PSP with its service, and the core, not yet running.
-func (d *demo) start(ctx context.Context, folder string) error {
+func (d *demo) start(ctx context.Context, place, folder string) error {
 	life := simulator.Defaults()
 	life.Seed, life.Faults, life.Transactions = d.options.seed, d.faults, d.options.transactions
 	life.Now = time.Now
@@ -137,7 +145,7 @@ func (d *demo) start(ctx context.Context, folder string) error {
 		return err
 	}
 	d.node, err = openNode(ctx, nodeOptions{
-		Store: filepath.Join(folder, "weir.db"), Listen: d.options.listen,
+		Store: place, AutoMigrate: true, KeyFile: filepath.Join(folder, "weir.key"), Listen: d.options.listen,
 		PollingPeriod: demoPeriod, PollingPeriodMin: demoPeriod, Logger: quiet, Tiers: demoTiers,
 	})
 	if err != nil {

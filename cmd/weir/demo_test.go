@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func TestTheDemoRefusesFaultsThatItDoesNotKnow(t *testing.T) {
 func startDemo(t *testing.T, out *bytes.Buffer) *demo {
 	t.Helper()
 	d := &demo{out: out, options: demoOptions{once: true, seed: 5, transactions: 120, listen: "127.0.0.1:0"}}
-	if err := d.start(t.Context(), t.TempDir()); err != nil {
+	if err := d.start(t.Context(), filepath.Join(t.TempDir(), "weir.db"), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 	d.psp.Settle()

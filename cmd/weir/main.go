@@ -54,10 +54,10 @@ payments core in one process.`,
 		return fmt.Errorf(`%w; see "%s --help"`, err, c.CommandPath())
 	})
 	root.PersistentFlags().String("config", "", "YAML file with settings; a key is the name of a flag")
-	root.AddCommand(serveCommand(), demoCommand(), simulateCommand(), benchCommand(), versionCommand())
-	root.AddCommand(connectCommand(), configureCommand(), disconnectCommand(), statusCommand(), healthCommand())
+	root.AddCommand(serveCommand(), migrateCommand(), demoCommand(), simulateCommand(), benchCommand(), versionCommand())
+	root.AddCommand(connectCommand(), configureCommand(), disconnectCommand(), statusCommand(), healthCommand(), keygenCommand())
 	root.AddCommand(pollCommand(), pauseCommand(), resumeCommand(), rewindCommand(), rejectionsCommand())
-	root.AddCommand(statementsCommand(), initCommand(), verifyCommand())
+	root.AddCommand(statementsCommand(), initCommand(), verifyCommand(), exportCommand(), importCommand())
 	return root
 }
 

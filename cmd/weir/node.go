@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -8,30 +9,27 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/weirhq/weir/internal/api"
 	"github.com/weirhq/weir/internal/connector"
 	"github.com/weirhq/weir/internal/hub"
 	"github.com/weirhq/weir/internal/jobs"
-	"github.com/weirhq/weir/internal/keyring"
 	"github.com/weirhq/weir/internal/poll"
 	"github.com/weirhq/weir/internal/store"
-	"github.com/weirhq/weir/internal/store/sqlite"
 	"github.com/weirhq/weir/internal/telemetry"
 )
 
 const (
-	// stopTimeout bounds a stop, pollsTimeout how long polls under way may take to
-	// end by themselves before. One that is cut off goes on after the next start.
-	stopTimeout  = 8 * time.Second
-	pollsTimeout = 2 * time.Second
+	// stopTimeout bounds a stop. A poll that is cut off goes on elsewhere, or after
+	// the next start.
+	stopTimeout = 8 * time.Second
 	// sweepOverdue is how long a stream may be due before the sweep steps in.
 	sweepOverdue = 2 * time.Minute
 	// connectorsPage is how many connectors are listed at a time.
 	connectorsPage = 100
+	// consolePath is where the job engine's own console is.
+	consolePath = "/admin/jobs"
 )
 
 // nodeOptions are the settings of one payments core.
@@ -39,6 +37,14 @@ type nodeOptions struct {
 	// Store is where everything is kept: the path of a SQLite file, or the
 	// address of a PostgreSQL database.
 	Store string
+	// Role is what of a core this process is; empty: all of it.
+	Role string
+	// AutoMigrate brings the tables of PostgreSQL up to date at the start.
+	AutoMigrate bool
+	// PgBouncer says that the address is that of a pooler in transaction mode.
+	PgBouncer bool
+	// Connections bounds those to PostgreSQL; 0: what fits the role.
+	Connections int
 	// KeyFile holds the encryption key; empty means a file beside the database.
 	KeyFile string
 	// Listen is the address of the API.
@@ -60,14 +66,19 @@ type nodeOptions struct {
 // A node is the payments core in one process: the store, the job engine that
 // polls, and the API.
 type node struct {
-	options  nodeOptions
-	db       *sqlite.DB
+	options nodeOptions
+	db      database
+	// alone says that no other process uses the database. pool is the job
+	// engine's handle on it where it needs one of its own.
+	alone    bool
 	pool     *sql.DB
 	store    *store.Store
 	clients  *connector.Clients
 	engine   *jobs.Engine
 	server   *http.Server
 	listener net.Listener
+	// pages are what operators look at beside the API.
+	pages map[string]http.Handler
 	// telemetry measures all of it, metrics answers for it at an address of its
 	// own; nil without one.
 	telemetry *telemetry.Telemetry
@@ -78,6 +89,7 @@ type node struct {
 
 // openNode puts a core together. It polls and answers nothing before run.
 func openNode(ctx context.Context, options nodeOptions) (n *node, err error) {
+	options.Role = cmp.Or(options.Role, roleAll)
 	n = &node{options: options}
 	defer func() {
 		if err != nil {
@@ -93,16 +105,11 @@ func openNode(ctx context.Context, options nodeOptions) (n *node, err error) {
 	if n.listener, err = listen.Listen(ctx, "tcp", options.Listen); err != nil {
 		return n, fmt.Errorf("listen for the API at %s: %w. Choose another address with --listen", options.Listen, err)
 	}
-	n.db, err = sqlite.Open(ctx, options.Store, sqlite.Options{Enqueue: func(ctx context.Context, tx *sql.Tx, job store.Job) error {
-		return n.engine.Enqueue(ctx, tx, job)
-	}})
+	engine, err := n.openDatabase(ctx)
 	if err != nil {
 		return n, err
 	}
 	if err := n.openStore(ctx); err != nil {
-		return n, err
-	}
-	if n.pool, err = n.db.OpenPool(); err != nil {
 		return n, err
 	}
 	poller := &poll.Poller{
@@ -111,43 +118,25 @@ func openNode(ctx context.Context, options nodeOptions) (n *node, err error) {
 		RetryAfter: connector.RetryAfter,
 		Logger:     options.Logger,
 	}
-	n.engine, err = jobs.New(ctx, jobs.Options{
-		Pool:       n.pool,
-		Poll:       measured(n.telemetry, poller.Once),
-		Connectors: n.connectors,
-		Sweep: func(ctx context.Context) error {
-			_, err := n.store.SweepStreams(ctx, sweepOverdue)
-			return err
-		},
-		Logger: options.Logger,
-	})
-	if err != nil {
+	engine.Poll, engine.Connectors, engine.Logger = measured(n.telemetry, poller.Once), n.connectors, options.Logger
+	engine.Sweep = func(ctx context.Context) error { return n.sweep(ctx, sweepOverdue) }
+	if n.engine, err = jobs.New(ctx, engine); err != nil {
 		return n, err
 	}
 	poller.Stopping = n.engine.Stopping()
 	if err := n.openMetrics(ctx); err != nil {
 		return n, err
 	}
+	console, err := n.engine.Console(consolePath)
+	if err != nil {
+		return n, err
+	}
+	n.pages = map[string]http.Handler{
+		"GET /metrics": n.telemetry.Metrics(), consolePath + "/": console,
+		"GET " + consolePath: http.RedirectHandler(consolePath+"/", http.StatusPermanentRedirect),
+	}
 	n.server = &http.Server{Handler: n.api(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(options.Logger.Handler(), slog.LevelWarn)}
 	return n, nil
-}
-
-// openStore opens the store with its encryption key. A new database whose key
-// file is not there yet gets one.
-func (n *node) openStore(ctx context.Context) error {
-	path := n.options.KeyFile
-	if path == "" {
-		path = strings.TrimSuffix(n.options.Store, filepath.Ext(n.options.Store)) + ".key"
-	}
-	cipher, created, err := keyring.Open(ctx, path, n.db)
-	if err != nil {
-		return err
-	}
-	if created {
-		n.keyCreated = path
-	}
-	n.store = store.New(measuredDriver{n.db, n.telemetry}, cipher)
-	return nil
 }
 
 func (n *node) api() http.Handler {
@@ -163,7 +152,8 @@ func (n *node) api() http.Handler {
 		PollingPeriodMinimum: n.options.PollingPeriodMin,
 		APIKeys:              n.options.APIKeys,
 		LocalOnly:            len(n.options.APIKeys) == 0,
-		Also:                 map[string]http.Handler{"GET /metrics": n.telemetry.Metrics()},
+		Also:                 n.pages,
+		OperatorsOnly:        n.options.Role == roleWorker,
 		Routed:               n.telemetry.Routed,
 		Logger:               n.options.Logger,
 	}))
@@ -175,7 +165,7 @@ func (n *node) url() string { return "http://" + n.listener.Addr().String() }
 // run polls and answers until ctx ends, and then stops within stopTimeout.
 func (n *node) run(ctx context.Context) error {
 	starting := context.WithoutCancel(ctx) // it is short, and a stop that comes meanwhile is no failure
-	if err := n.store.Reschedule(starting, time.Now()); err != nil {
+	if err := n.schedule(starting); err != nil {
 		return fmt.Errorf("schedule the streams: %w", err)
 	}
 	if err := n.engine.Start(starting); err != nil {
@@ -193,10 +183,25 @@ func (n *node) run(ctx context.Context) error {
 	}
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	err = errors.Join(err, n.server.Shutdown(stopping))
-	polls, cancelPolls := context.WithTimeout(stopping, pollsTimeout)
-	defer cancelPolls()
-	return errors.Join(err, n.engine.Stop(polls))
+	stopped := make(chan error, 1)
+	go func() { stopped <- n.engine.Stop(stopping) }()
+	return errors.Join(err, n.server.Shutdown(stopping), <-stopped)
+}
+
+// schedule sees to it that every stream has a job. Alone, no job of an earlier
+// process can still be under way, and each stream gets a fresh one; where others
+// work, only what is due and has none does.
+func (n *node) schedule(ctx context.Context) error {
+	if n.alone {
+		return n.store.Reschedule(ctx, time.Now())
+	}
+	return n.sweep(ctx, 0)
+}
+
+// sweep gives a job to the streams that are overdue by so much and have none.
+func (n *node) sweep(ctx context.Context, overdue time.Duration) error {
+	_, err := n.store.SweepStreams(ctx, overdue)
+	return err
 }
 
 // close gives back what openNode took. It may be called after a failed open.
@@ -207,14 +212,7 @@ func (n *node) close() error {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, n.closeMetrics())
-	if n.pool != nil {
-		errs = append(errs, n.pool.Close())
-	}
-	if n.db != nil {
-		errs = append(errs, n.db.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, n.closeMetrics(), n.closeDatabase())...)
 }
 
 // wakeful is the store for those who install connectors: they need not wait

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,12 +23,18 @@ func serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the payments core: poll the connectors and serve the API",
-		Long: `Run the payments core: poll the installed connectors, keep what they show in one
-SQLite file, and serve the API.
+		Long: `Run the payments core: poll the installed connectors, keep what they show, and
+serve the API.
+
+Everything is kept in one SQLite file, which one process at a time opens, or in a
+PostgreSQL database, which any number of processes share: with --role worker one
+that polls, with --role api one that answers. A worker answers for its health and
+its metrics alone. See weir migrate for the tables of PostgreSQL.
 
 Without --api-key-file the API listens on loopback only and asks for no key.
-Secrets are encrypted in the database with the key in --encryption-key-file;
-when none is given, one is made beside the database on the first start.`,
+Secrets are encrypted in the database with the key in --encryption-key-file, which
+is the same for all processes; when none is given, one is made on the first start,
+beside the file or in the current folder.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			logger, err := newLogger(c.ErrOrStderr(), logFormat, logLevel)
@@ -49,7 +56,7 @@ when none is given, one is made beside the database on the first start.`,
 			if n.metrics != nil {
 				logger.Info("serving metrics", "metrics", n.metrics.url())
 			}
-			logger.Info("serving", "api", n.url(), "database", options.Store, "version", version)
+			logger.Info("serving", "api", n.url(), "database", n.db.String(), "role", options.Role, "version", version)
 			if err := n.run(c.Context()); err != nil {
 				return err
 			}
@@ -58,7 +65,11 @@ when none is given, one is made beside the database on the first start.`,
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&options.Store, "store", "weir.db", "where everything is kept: a SQLite file, or postgres://…")
+	flags.StringVar(&options.Store, "store", "weir.db", storeFlag)
+	flags.StringVar(&options.Role, "role", roleAll, "with PostgreSQL: all, or only api or worker, of which there may be many")
+	flags.BoolVar(&options.AutoMigrate, "auto-migrate", false, "with PostgreSQL: bring its tables up to date at the start, as weir migrate does")
+	flags.BoolVar(&options.PgBouncer, "pgbouncer", false, "with PostgreSQL: the address is PgBouncer's, in transaction mode")
+	flags.IntVar(&options.Connections, "connections", 0, "with PostgreSQL: connections at most (default: 20; 12 for a role)")
 	flags.StringVar(&options.KeyFile, "encryption-key-file", "", "file with the key that encrypts secrets (default: the database's name with .key)")
 	flags.StringVar(&options.Listen, "listen", "127.0.0.1:8080", "address of the API")
 	flags.StringVar(&apiKeyFile, "api-key-file", "", "file with the keys that open the API, one a line")
@@ -81,6 +92,12 @@ func prepareServe(options *nodeOptions, apiKeyFile string) error {
 	if options.PollingPeriodMin <= 0 || options.PollingPeriod < options.PollingPeriodMin {
 		return fmt.Errorf("--polling-period is %s and --polling-period-min is %s; both must be above zero, and the first not below the second",
 			options.PollingPeriod, options.PollingPeriodMin)
+	}
+	if !slices.Contains([]string{roleAll, roleAPI, roleWorker}, options.Role) {
+		return fmt.Errorf("--role %s is none of all, api and worker", options.Role)
+	}
+	if options.Connections < 0 || options.Connections == 1 {
+		return errors.New("--connections must be two or more, or zero for what fits the role")
 	}
 	if t := options.Tiers; min(t.NearWindow, t.NearEvery, t.DeepWindow, t.DeepEvery) <= 0 || t.DeepWindow < t.NearWindow {
 		return errors.New("--near-window, --near-every, --deep-window and --deep-every must be above zero, and the deep window not shorter than the near one")

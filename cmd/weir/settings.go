@@ -25,6 +25,7 @@ import (
 // would do harm. Were "connect --api-key-file" the setting of "serve
 // --api-key-file", the core's own keys would be sent to somebody else's service.
 var ownSettings = map[string][]string{
+	"weir demo":           {"store"},
 	"weir simulate":       {"listen"},
 	"weir bench ingest":   {"dir", "transactions", "json", "html"},
 	"weir bench api":      {"dir", "json", "html", "payments", "connectors", "clients", "depth", "for"},

@@ -142,7 +142,7 @@ func TestTheKeysOfTheCoreAreNeverTakenForTheKeyOfAService(t *testing.T) {
 // means the same. What is to be another thing goes into ownSettings.
 var sharedSettings = []string{
 	"accounts", "api-key-file", "beneficiaries", "faults", "force", "interval", "listen", "log-format", "log-level", "polling-period",
-	"seed", "server", "server-key-file", "timeout", "transactions",
+	"seed", "server", "server-key-file", "store", "timeout", "transactions",
 }
 
 func TestOneSettingHasOneMeaning(t *testing.T) {

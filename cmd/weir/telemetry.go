@@ -103,8 +103,13 @@ func (n *node) dial(c hub.Connector) poll.Service {
 }
 
 // openMetrics adds what the database tells, and takes the address of the metrics.
+// Workers leave the database to those who serve the API: however many there are,
+// each would tell the same.
 func (n *node) openMetrics(ctx context.Context) (err error) {
-	if err := n.telemetry.Observe(n.store, queueOf(n.engine)); err != nil {
+	if n.options.Role != roleWorker {
+		err = n.telemetry.Observe(n.store, queueOf(n.engine))
+	}
+	if err != nil {
 		return err
 	}
 	if n.options.MetricsListen != "" {
