@@ -203,7 +203,7 @@ func (c *comparison) lateness() {
 func (c *comparison) gone() {
 	for _, l := range allLists {
 		crawl := c.exam.crawls[l]
-		if !crawl.complete || crawl.moved > 0 && crawl.pages > mendPagesMax {
+		if !crawl.complete || crawl.unmended {
 			continue
 		}
 		var rows []string

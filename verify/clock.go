@@ -126,11 +126,15 @@ func checkChanges(ctx context.Context, e *Exam) Verdict {
 	return judge(findings)
 }
 
+// edgePages is how many pages at each end of a list are read again for rows that
+// have changed without a word.
+const edgePages = 4
+
 // changedQuietly reads the first and last pages of the walk again, and finds
 // rows with other bytes under the same stamp.
 func (e *Exam) changedQuietly(ctx context.Context, c *crawl) []Finding {
 	for page := 1; page <= c.pages; page++ {
-		if page > rewalkPages && page <= c.pages-rewalkPages {
+		if page > edgePages && page <= c.pages-edgePages {
 			continue
 		}
 		s := e.sheet(ctx, c.list, window{page: page, size: c.size})

@@ -16,7 +16,7 @@ const (
 	// is given up: a list that repeats itself has no end.
 	idlePagesMax = 3
 	// doubtsMax bounds how many rows that came twice are asked about again.
-	doubtsMax = 6
+	doubtsMax = 4
 )
 
 // crawl is what one walk over a list has shown. Every check of the list judges
@@ -50,7 +50,9 @@ type crawl struct {
 	twins       []doubt
 	mended      int // rows that the first walk missed, because others moved
 	moved       int // rows that changed their place during the walk
-	unwalked    int // groups of one instant that could not be read to their end
+	unmended    bool
+	second      *stroll // the walk that found them, as far as C6 needs it
+	unwalked    int     // groups of one instant that could not be read to their end
 }
 
 // doubt is a row that came twice.
@@ -247,6 +249,7 @@ func (e *Exam) settleDoubts(ctx context.Context, c *crawl) {
 	asked := map[int]*sheet{}
 	get := func(page int) *sheet {
 		if asked[page] == nil {
+			e.repeated++
 			asked[page] = e.sheet(ctx, c.list, window{page: page, size: c.size})
 		}
 		return asked[page]
@@ -266,21 +269,35 @@ func (e *Exam) settleDoubts(ctx context.Context, c *crawl) {
 }
 
 // mendPagesMax bounds the lists that are walked again because rows moved: what
-// stood at the edge of a page may have been passed by.
-const mendPagesMax = 30
+// stood at the edge of a page may have been passed by. Two runs are compared row by
+// row, so there it pays to walk longer lists again.
+const (
+	mendPagesMax         = 12
+	mendPagesMaxCompared = 30
+)
 
 // mend walks the list once more where rows moved during the first walk, and
 // adds what that one missed.
 func (e *Exam) mend(ctx context.Context, c *crawl) {
-	if c.moved == 0 || c.pages > mendPagesMax || !c.complete {
+	most := mendPagesMax
+	if e.snapshot != nil {
+		most = mendPagesMaxCompared
+	}
+	if c.unmended = c.moved > 0 && (c.pages > most || !c.complete); c.moved == 0 || c.unmended {
 		return
 	}
+	e.repeated += c.pages + 1
 	e.mending = true
 	defer func() { e.mending = false }()
+	c.second = newStroll()
 	for page := 1; page <= c.pages+1; page++ {
 		s := e.sheet(ctx, c.list, window{page: page, size: c.size})
 		if s.err != nil || len(s.rows) == 0 {
+			c.second.ended = s.err == nil
 			break
+		}
+		if page <= rewalkPages {
+			c.second.take(s, c.size)
 		}
 		for i := range s.rows {
 			p := s.rows[i].place()
@@ -368,4 +385,48 @@ func (c *crawl) ties() []tie {
 type tie struct {
 	at   time.Time
 	rows int
+}
+
+// restless reports whether rows moved all the time while the list was walked, and
+// not once or twice.
+func (c *crawl) restless() bool { return 4*(c.moved+c.mended) > c.pages }
+
+// again asks for leave to spend n requests on asking once more about what rows
+// that move may have caused. All of it together is bounded, so that a run over
+// data that never rests keeps to its own bound: one and a half times the requests
+// of a walk, and two hundred. C6 tells whether moving rows are lost, so what its
+// walks take is kept for it.
+func (e *Exam) again(n int) bool {
+	kept := (rewalks - 1) * e.strollPages()
+	if slices.ContainsFunc(e.results, func(r Result) bool { return r.ID == "C6" }) {
+		kept = 0
+	}
+	if e.repeated+n+kept > e.repeatsMax() {
+		return false
+	}
+	e.repeated += n
+	return true
+}
+
+// repeatsMax is how many requests may ask again. Lists of many pages take more of
+// the two hundred without it.
+func (e *Exam) repeatsMax() int {
+	walk := 0
+	for _, c := range e.crawls {
+		walk += c.pages + 1
+	}
+	const spare, taken = 44, 30
+	return walk/2 + spare - min(walk, taken)
+}
+
+// strollPages is how many requests a short walk over the transactions takes.
+func (e *Exam) strollPages() int { return min(e.crawls[transactions].pages+1, rewalkPages) }
+
+// unrepeated is what comes of a difference that was not settled by asking again:
+// where rows move all the time it may be theirs, and says nothing.
+func (e *Exam) unrepeated(c *crawl, judged bool, findings []Finding) (bool, []Finding) {
+	if c.restless() {
+		return false, nil
+	}
+	return judged, findings
 }

@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// windowRows is how many rows are read again in pages of 1, 2 and 7.
-	windowRows = 14
+	// windowRows is how many rows are read again in pages of 1, 2 and 7, in
+	// windowPages of them at most.
+	windowRows  = 14
+	windowPages = 5
 	// motionTries is how often two readings are compared again where the data
 	// may have moved between them.
 	motionTries = 3
@@ -124,11 +126,14 @@ func checkSizes(ctx context.Context, e *Exam) Verdict {
 // compareWindow reads the first rows in pages of another size and, where the
 // list is long, a page near its end. judged is false where the size is not honoured.
 func (e *Exam) compareWindow(ctx context.Context, c *crawl, size int) (judged bool, findings []Finding) {
-	most := windowRows
+	most := min(windowRows, windowPages*size)
 	if c.list != transactions {
 		most = size
 	}
-	for range motionTries {
+	for try := range motionTries {
+		if try > 0 && !e.again(windowPages+1) {
+			return e.unrepeated(c, judged, findings)
+		}
 		base := e.sheet(ctx, c.list, window{page: 1, size: c.size})
 		if base.err != nil {
 			return judged, nil
@@ -144,6 +149,7 @@ func (e *Exam) compareWindow(ctx context.Context, c *crawl, size int) (judged bo
 			wanted := ids[at:min(at+size, len(ids))]
 			if len(wanted) == size && !slices.Equal(s.ids(), wanted) {
 				// A page that is right the second time is C2's affair.
+				e.repeated++
 				s = e.sheet(ctx, c.list, s.window)
 			}
 			if len(wanted) == size && !slices.Equal(s.ids(), wanted) {
@@ -159,7 +165,7 @@ func (e *Exam) compareWindow(ctx context.Context, c *crawl, size int) (judged bo
 			return e.compareDeep(ctx, c, size, judged)
 		}
 	}
-	return judged, findings
+	return e.unrepeated(c, judged, findings)
 }
 
 // compareDeep is compareWindow on the last full page.
@@ -169,7 +175,10 @@ func (e *Exam) compareDeep(ctx context.Context, c *crawl, size int, judged bool)
 		return judged, nil
 	}
 	var findings []Finding
-	for range motionTries {
+	for try := range motionTries {
+		if try > 0 && !e.again(2) {
+			return e.unrepeated(c, judged, findings)
+		}
 		start := (page - 1) * c.size
 		other := (start+size-1)/size + 1
 		base := e.sheet(ctx, c.list, window{page: page, size: c.size})
@@ -186,7 +195,7 @@ func (e *Exam) compareDeep(ctx context.Context, c *crawl, size int, judged bool)
 			Got:      nameList(s.rows), Rows: nameRows(s.rows), RowCount: len(s.rows), Curl: s.curl(e, c.list),
 		}}
 	}
-	return true, findings
+	return e.unrepeated(c, true, findings)
 }
 
 // gaps asks whether pages that are too short leave rows out between them.
@@ -267,7 +276,10 @@ func checkTwice(ctx context.Context, e *Exam) Verdict {
 func (e *Exam) twice(ctx context.Context, c *crawl, page int) (same bool, findings []Finding) {
 	w := window{page: page, size: c.size}
 	before := e.sheet(ctx, c.list, w)
-	for range motionTries {
+	for try := range motionTries {
+		if try > 0 && !e.again(1) {
+			return false, nil
+		}
 		after := e.sheet(ctx, c.list, w)
 		if before.err != nil || after.err != nil {
 			return false, nil
@@ -423,7 +435,10 @@ func checkExact(ctx context.Context, e *Exam) Verdict {
 			continue
 		}
 		n := len(c.live())
-		for range motionTries {
+		for try := range motionTries {
+			if try > 0 && !e.again(2) {
+				break
+			}
 			size := 0
 			for d := min(n, c.size); d >= 1 && size == 0; d-- {
 				if n%d == 0 {
@@ -465,21 +480,27 @@ type stroll struct {
 	ended bool
 }
 
+func newStroll() *stroll { return &stroll{begun: time.Now(), rows: map[uint64]*record{}} }
+
+// take adds the next page.
+func (w *stroll) take(s *sheet, size int) {
+	for i := range s.rows {
+		w.rows[s.rows[i].place().id] = &s.rows[i]
+		if at := s.rows[i].stamp(); at.After(w.last) {
+			w.last = at
+		}
+	}
+	w.ended = len(s.rows) < size
+}
+
 func (e *Exam) stroll(ctx context.Context, c *crawl, move func(context.Context) error) *stroll {
-	w := &stroll{begun: time.Now(), rows: map[uint64]*record{}}
+	w := newStroll()
 	for page := 1; page <= rewalkPages; page++ {
 		s := e.sheet(ctx, c.list, window{page: page, size: c.size})
 		if s.err != nil {
 			return nil
 		}
-		for i := range s.rows {
-			w.rows[s.rows[i].place().id] = &s.rows[i]
-			if at := s.rows[i].stamp(); at.After(w.last) {
-				w.last = at
-			}
-		}
-		if len(s.rows) < c.size {
-			w.ended = true
+		if w.take(s, c.size); w.ended {
 			break
 		}
 		if page == 1 && move != nil {
@@ -522,7 +543,13 @@ func checkMoving(ctx context.Context, e *Exam) Verdict {
 	if c.failed != nil || !c.works() || len(c.rows) <= c.size {
 		return unjudged("it takes more than one page of transactions whose pages can be told apart")
 	}
-	before := e.stroll(ctx, c, e.options.Hooks.Move)
+	before, walks := c.second, rewalks
+	switch {
+	case before == nil || e.options.Hooks.Move != nil:
+		before = e.stroll(ctx, c, e.options.Hooks.Move)
+	case c.mended > 0:
+		walks-- // The first walk is known to have been disturbed.
+	}
 	if before == nil {
 		return unjudged("the list could not be walked")
 	}
@@ -537,7 +564,10 @@ func checkMoving(ctx context.Context, e *Exam) Verdict {
 		return moved
 	}
 	var missing []record
-	for range rewalks {
+	for range walks {
+		if e.repeated += e.strollPages(); c.restless() && e.repeated > e.repeatsMax() {
+			return unjudged("rows move so fast that telling them apart would take more requests than a run may spend on it")
+		}
 		after := e.stroll(ctx, c, nil)
 		if after == nil {
 			return unjudged("the list could not be walked")
@@ -581,7 +611,10 @@ func checkNonsense(ctx context.Context, e *Exam) Verdict {
 // defaults asks without page and pageSize.
 func (e *Exam) defaults(ctx context.Context, c *crawl) []Finding {
 	bare := request{path: c.list.path, query: url.Values{}}
-	for range motionTries {
+	for try := range motionTries {
+		if try > 0 && !e.again(2) {
+			return nil
+		}
 		full := e.sheet(ctx, c.list, window{page: 1, size: wire.DefaultPageSize})
 		a := e.client.read(ctx, bare, nil)
 		rows, err := c.list.parse(a.body, 1)

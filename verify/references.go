@@ -122,7 +122,7 @@ func checkRelated(ctx context.Context, e *Exam) Verdict {
 	if e.hasFailed("D2") || e.hasFailed("C6") {
 		return unjudged("the walk may have missed rows, as D2 or C6 says")
 	}
-	if c.failed != nil || !c.complete || c.moved > 0 && c.pages > mendPagesMax {
+	if c.failed != nil || !c.complete || c.unmended {
 		return unjudged("the transactions could not be read to their end while they stood still")
 	}
 	parents := map[uint64]uint64{}

@@ -240,7 +240,7 @@ func (e *Exam) movements(ctx context.Context, order *wire.PayoutRequest, ids ...
 	var found []wire.Transaction
 	seen := map[string]bool{}
 	from := e.tailOf(e.orders.begun.Add(-time.Minute))
-	for page := 1; page <= mendPagesMax; page++ {
+	for page := 1; page <= mendPagesMaxCompared; page++ {
 		s := e.sheet(ctx, transactions, window{page: page, size: wire.DefaultPageSize, from: second(from)})
 		for i := range s.rows {
 			t := s.rows[i].transaction

@@ -138,6 +138,8 @@ type Exam struct {
 	snapshot *Snapshot
 	seedings map[string]error
 	orders   *orders
+	// repeated counts the requests that asked again because rows may have moved.
+	repeated int
 	// sealed says that the data was moved by us, so that what is seen from now on
 	// is not what was walked.
 	sealed bool
