@@ -102,7 +102,7 @@ type Engine struct {
 	postgres *river.Client[pgx.Tx]  // nil on SQLite
 	waker    *waker                 // nil on PostgreSQL
 	listener *pgxpool.Pool          // nil where nothing is listened to
-	consoles []console
+	consoles []*console
 
 	mu     sync.Mutex
 	queues map[hub.ConnectorID]bool
@@ -263,9 +263,7 @@ func (e *Engine) start(ctx, running context.Context) error {
 	consoles := e.consoles
 	e.mu.Unlock()
 	for _, console := range consoles {
-		if err := console.Start(running); err != nil {
-			return err
-		}
+		console.run(running)
 	}
 	if e.options.InsertOnly {
 		return nil

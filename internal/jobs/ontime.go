@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"time"
 
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
@@ -16,7 +17,8 @@ import (
 // for each poll.
 //
 // And where a waker knows that a queue has no job that is due, the database is
-// not asked. Only SQLite has one.
+// not asked, and notes of River's other parts are looked for less often. Only
+// SQLite has one.
 type onTime[TTx any] struct {
 	riverdriver.Driver[TTx]
 	waker *waker
@@ -42,6 +44,50 @@ func (d onTime[TTx]) GetExecutor() riverdriver.Executor {
 		return executor
 	}
 	return wakefulExecutor{executor, d.waker}
+}
+
+// GetListener implements riverdriver.Driver.
+func (d onTime[TTx]) GetListener(params *riverdriver.GetListenenerParams) riverdriver.Listener {
+	listener := d.Driver.GetListener(params)
+	if d.waker == nil {
+		return listener
+	}
+	return &calmListener{Listener: listener}
+}
+
+const (
+	// listenEvery is how often notes are looked for: so late a job begins that was
+	// due when it was inserted. River does so twenty times a second.
+	listenEvery = 300 * time.Millisecond
+	// listenFor ends a look after the first question: River waits 50 ms for the next.
+	listenFor = 45 * time.Millisecond
+)
+
+// A calmListener looks for notes now and then.
+type calmListener struct {
+	riverdriver.Listener
+	// more is set when the last look found something, and there may be more.
+	more bool
+}
+
+// WaitForNotification implements riverdriver.Listener.
+func (l *calmListener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
+	for {
+		if !l.more {
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(listenEvery):
+			}
+		}
+		look, cancel := context.WithTimeout(ctx, listenFor)
+		notification, err := l.Listener.WaitForNotification(look)
+		ended := look.Err() != nil
+		cancel()
+		if l.more = err == nil; l.more || ctx.Err() != nil || !ended {
+			return notification, err
+		}
+	}
 }
 
 // punctualTx inserts jobs as free.

@@ -161,7 +161,7 @@ func (p *Poller) complete(ctx context.Context, connector hub.Connector, stream h
 	now := p.now()
 	next := now
 	if ended {
-		next = now.Add(stream.Period)
+		next = nextDue(stream, now)
 	}
 	if stream.ID.Resource == hub.Balances {
 		coming, err := p.accountsComing(ctx, connector.ID)
@@ -180,6 +180,17 @@ func (p *Poller) complete(ctx context.Context, connector hub.Connector, stream h
 			"failingSince", stream.FailingSince, "failures", stream.ConsecutiveFailures)
 	}
 	return nil
+}
+
+// nextDue is when a stream is read again that was read to its end: a period after
+// it was due, so that what it waited for a worker does not add up. One that was
+// late by more than half of a period, or asked for earlier than it was due, is
+// read a period from now.
+func nextDue(stream hub.Stream, now time.Time) time.Time {
+	if late := now.Sub(stream.NextDueAt); late >= 0 && late <= stream.Period/2 {
+		return stream.NextDueAt.Add(stream.Period)
+	}
+	return now.Add(stream.Period)
 }
 
 // accountsComing reports whether there was no account whose balances could have

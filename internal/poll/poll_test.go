@@ -386,3 +386,18 @@ func TestAPollEndsAfterThePageInHandWhenTheProcessStops(t *testing.T) {
 		}
 	})
 }
+
+func TestAPollThatBeganLateDoesNotDelayTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		for _, c := range []struct{ late, next time.Duration }{
+			{0, period}, {2 * time.Second, period - 2*time.Second}, {period / 2, period / 2}, {period/2 + 1, period}, {time.Hour, period}, {-time.Second, period},
+		} {
+			m.streams[hub.Beneficiaries].NextDueAt = time.Now().Add(-c.late)
+			stream := m.once(t, m.poller(pages(0)), hub.Beneficiaries)
+			if got := time.Until(stream.NextDueAt); got != c.next {
+				t.Errorf("a poll that began %s late has the next due in %s, want %s", c.late, got, c.next)
+			}
+		}
+	})
+}
