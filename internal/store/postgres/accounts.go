@@ -59,9 +59,9 @@ func (v view) AccountVersions(ctx context.Context, versionKeys []int64) ([]store
 }
 
 var accountList = list{
-	query: selectAccountColumns + `FROM account a JOIN connector c USING (connector_key)
+	query: selectAccountColumns + `FROM account a JOIN connector c ON c.connector_key = a.connector_key + 0
 		JOIN account_version v ON v.account_key = a.account_key AND v.version = a.version WHERE c.deleted_at IS NULL`,
-	createdAt: "a.created_at", key: "a.account_key", connector: "a.connector_key + 0",
+	createdAt: "a.created_at", key: "a.account_key", connector: "a.connector_key",
 	filter: columns{
 		account: "a", metadata: "v.metadata",
 		text: map[hub.TextField]string{hub.FieldReference: "a.reference", hub.FieldType: "a.type", hub.FieldName: "v.name"},
@@ -78,7 +78,7 @@ func (v view) AccountPage(ctx context.Context, q hub.ListQuery) ([]store.Account
 	if err != nil {
 		return nil, err
 	}
-	return v.accounts(ctx, s.String(), s.args...)
+	return v.accounts(ctx, s.String(), s.planned(q)...)
 }
 
 // InternalReferences implements [store.AccountView].

@@ -2,8 +2,11 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/weirhq/weir/internal/hub"
 )
@@ -30,7 +33,9 @@ func (s *statement) add(text string, args ...any) {
 // index, from the place of the query on.
 type list struct {
 	// query selects from the list's tables, up to and without ORDER BY. It has a
-	// WHERE.
+	// WHERE. Where the list is of all connectors it joins them by the expression in
+	// the list's own index, for any other would lead to another index, and to
+	// putting all rows of a connector in order for each page.
 	query string
 	// createdAt and key are the columns that order the list.
 	createdAt, key string
@@ -68,10 +73,11 @@ func (l list) page(q hub.ListQuery, more string, args ...any) (*statement, error
 	return s, nil
 }
 
-// narrow says of a filter that asks for one connector which one that is, as a
-// condition on the rows of the list: so the walk is along that connector's own
-// index, and not along everybody's in search of its rows. none means that there
-// is no such connector, and so nothing in the list.
+// narrow adds to a filter what leads to an index. One that asks for a connector
+// gets that connector's key, so that the walk is along its own index and not
+// along everybody's in search of its rows. One that asks for a reference of any
+// connector is asked of each in turn, since the index begins with the connector.
+// none means that there is no such connector, and so nothing in the list.
 func (v view) narrow(ctx context.Context, l list, filter hub.Filter) (more string, args []any, none bool, err error) {
 	if filter == nil {
 		return "", nil, false, nil
@@ -79,15 +85,28 @@ func (v view) narrow(ctx context.Context, l list, filter hub.Filter) (more strin
 	if err := l.filter.compile(&statement{}, filter); err != nil {
 		return "", nil, false, err
 	}
-	id, found := connectorOf(filter)
-	if !found {
-		return "", nil, false, nil
+	if id, found := connectorOf(filter); found {
+		row, found, err := v.ConnectorRow(ctx, id)
+		if err != nil || !found {
+			return "", nil, !found, err
+		}
+		return " AND " + l.connector + " + 0 = ?", []any{row.Key}, false, nil
 	}
-	row, found, err := v.ConnectorRow(ctx, id)
-	if err != nil || !found {
-		return "", nil, !found, err
+	if asksForReference(filter) {
+		return " AND " + l.connector + " = ANY (ARRAY(SELECT connector_key FROM connector))", nil, false, nil
 	}
-	return " AND " + l.connector + " = ?", []any{row.Key}, false, nil
+	return "", nil, false, nil
+}
+
+// planned returns the arguments of a statement that reads a page. One with a
+// filter is planned for its own values, which tell whether a walk along the list
+// soon meets enough rows; and its text, of which there are endlessly many, is not
+// kept. The others are planned once.
+func (s *statement) planned(q hub.ListQuery) []any {
+	if q.Filter == nil {
+		return s.args
+	}
+	return append([]any{pgx.QueryExecModeExec}, s.args...)
 }
 
 // connectorOf returns the connector that every row of a filter belongs to.
@@ -107,4 +126,15 @@ func connectorOf(filter hub.Filter) (hub.ConnectorID, bool) {
 		}
 	}
 	return hub.ConnectorID{}, false
+}
+
+// asksForReference reports whether every row of a filter has one reference.
+func asksForReference(filter hub.Filter) bool {
+	switch f := filter.(type) {
+	case hub.CompareText:
+		return f.Field == hub.FieldReference && f.Operator == hub.Equal
+	case hub.And:
+		return slices.ContainsFunc(f, asksForReference)
+	}
+	return false
 }

@@ -26,8 +26,8 @@ import (
 var migrations embed.FS
 
 const (
-	// migrationLock is the advisory lock under which one process migrates. The
-	// number is "Weir" in ASCII, which tells it from other programs' locks.
+	// migrationLock is the advisory lock under which one process migrates a schema.
+	// The number is "Weir" in ASCII, which tells it from other programs' locks.
 	migrationLock = 0x57656972
 	// migrationPatience is how long a process waits for another one's migration.
 	migrationPatience = 10 * time.Minute
@@ -141,7 +141,7 @@ func lockMigration(ctx context.Context, pool *sql.DB) (release func() error, err
 	}
 	for {
 		var ours bool
-		if err := tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, int64(migrationLock)).Scan(&ours); err != nil {
+		if err := tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1, hashtext(current_schema()))`, int32(migrationLock)).Scan(&ours); err != nil {
 			return nil, errors.Join(err, release())
 		}
 		if ours {

@@ -45,9 +45,11 @@ func (v view) versions(ctx context.Context, text string, connectorKey int64, ref
 	return rows, err
 }
 
-const selectPayment = `SELECT p.payment_key, p.connector_key, c.provider, c.reference, p.reference, p.id_type, p.created_at, p.type,
+const selectPaymentColumns = `SELECT p.payment_key, p.connector_key, c.provider, c.reference, p.reference, p.id_type, p.created_at, p.type,
 	p.status, p.scheme, p.asset, p.initial_amount::text, p.amount::text, COALESCE(p.source, ''), COALESCE(p.destination, ''),
-	COALESCE(p.metadata::text, '') FROM payment p JOIN connector c USING (connector_key)`
+	COALESCE(p.metadata::text, '') `
+
+const selectPayment = selectPaymentColumns + `FROM payment p JOIN connector c USING (connector_key)`
 
 func readPayment(scan func(...any) error) (store.PaymentRow, error) {
 	var row store.PaymentRow
@@ -102,8 +104,8 @@ func (v view) PaymentByReference(ctx context.Context, connectorKey int64, refere
 }
 
 var paymentList = list{
-	query:     selectPayment + ` WHERE c.deleted_at IS NULL`,
-	createdAt: "p.created_at", key: "p.payment_key", connector: "p.connector_key + 0",
+	query:     selectPaymentColumns + `FROM payment p JOIN connector c ON c.connector_key = p.connector_key + 0 WHERE c.deleted_at IS NULL`,
+	createdAt: "p.created_at", key: "p.payment_key", connector: "p.connector_key",
 	filter: columns{
 		payment: "p", metadata: "p.metadata",
 		text: map[hub.TextField]string{
@@ -124,7 +126,7 @@ func (v view) PaymentPage(ctx context.Context, q hub.ListQuery) ([]store.Payment
 	if err != nil {
 		return nil, err
 	}
-	return v.payments(ctx, s.String(), s.args...)
+	return v.payments(ctx, s.String(), s.planned(q)...)
 }
 
 const selectAdjustment = `SELECT a.adjustment_key, a.payment_key, a.connector_key, p.reference, COALESCE(a.record, p.reference), a.version, a.created_at,

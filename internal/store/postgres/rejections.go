@@ -47,7 +47,8 @@ func (v view) FindRejections(ctx context.Context, streamKey int64, samples []sto
 		joinRejection, streamKey, references, hashes)
 }
 
-// OpenRejections implements [store.RejectionView].
+// OpenRejections implements [store.RejectionView]. That they are open is asked in
+// such a way that the index of the list of open ones is not taken for this.
 func (v view) OpenRejections(ctx context.Context, streamKey int64, references []string, hashes []store.Hash) ([]store.RejectionRow, error) {
 	if len(references)+len(hashes) == 0 {
 		return nil, nil
@@ -55,11 +56,11 @@ func (v view) OpenRejections(ctx context.Context, streamKey int64, references []
 	return v.rejections(ctx, selectRejection+`NULL::bytea
 		FROM (SELECT DISTINCT unnest($2::text[]) COLLATE "C" AS reference) n
 		CROSS JOIN LATERAL (SELECT * FROM rejection WHERE stream_key = $1 AND left(reference, 600) = left(n.reference, 600)
-			AND reference = n.reference AND resolved_at IS NULL OFFSET 0) r`+joinRejection+`
+			AND reference = n.reference AND COALESCE(resolved_at, '') = '' OFFSET 0) r`+joinRejection+`
 		UNION ALL `+selectRejection+`NULL::bytea
 		FROM (SELECT DISTINCT unnest($3::bytea[]) AS hash) n
 		CROSS JOIN LATERAL (SELECT * FROM rejection WHERE stream_key = $1 AND left(reference, 600) = '' AND hash = n.hash
-			AND reference = '' AND resolved_at IS NULL OFFSET 0) r`+
+			AND reference = '' AND COALESCE(resolved_at, '') = '' OFFSET 0) r`+
 		joinRejection, streamKey, encodeAll(references), hashBytes(hashes))
 }
 

@@ -1,0 +1,60 @@
+package postgres
+
+import (
+	"cmp"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+)
+
+func TestEveryTextComesBackAndSortsAsItsBytesDo(t *testing.T) {
+	texts := rapid.StringOf(rapid.RuneFrom([]rune{0, 1, 2, 3, 'a', 'ü', '\U0001F600'}))
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := texts.Draw(t, "a"), texts.Draw(t, "b")
+		if got := encode(a); strings.ContainsRune(got, 0) || !utf8.ValidString(got) || decode(got) != a {
+			t.Fatalf("%q became %q and %q", a, got, decode(got))
+		}
+		if cmp.Compare(encode(a), encode(b)) != cmp.Compare(a, b) {
+			t.Fatalf("%q and %q are in another order than %q and %q", encode(a), encode(b), a, b)
+		}
+		if got := encodeAll([]string{"x", a, b}); got[0] != "x" || got[1] != encode(a) || got[2] != encode(b) {
+			t.Fatalf("%q", got)
+		}
+		m := map[string]string{a: b, b: a}
+		text, err := metadata(m)
+		if err != nil || strings.Contains(text, `\u0000`) {
+			t.Fatal(text, err)
+		}
+		if got, err := parseMetadata(text); err != nil || !maps.Equal(got, m) {
+			t.Fatalf("%q became %q: %v", m, got, err)
+		}
+	})
+	if got := encode("a\xffb"); got != "a\uFFFDb" {
+		t.Errorf("bytes that are no text became %q", got)
+	}
+}
+
+func TestInstantsComeBackAndSortAsTimeDoes(t *testing.T) {
+	first := time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	last := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
+	instants := rapid.Custom(func(t *rapid.T) time.Time {
+		zone := time.FixedZone("", rapid.IntRange(-12*3600, 12*3600).Draw(t, "zone"))
+		return time.Unix(rapid.Int64Range(first, last).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "nanos")).In(zone)
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := instants.Draw(t, "a"), instants.Draw(t, "b")
+		if got := instant(a); got != a.UTC().Format(instantForm) || !parseInstant(got).Equal(a) {
+			t.Fatalf("%s became %q and %s", a, got, parseInstant(got))
+		}
+		if cmp.Compare(instant(a), instant(b)) != a.Compare(b) {
+			t.Fatalf("%q and %q are in another order than %s and %s", instant(a), instant(b), a, b)
+		}
+	})
+	if !parseInstant("tomorrow").IsZero() || instantOrNone(time.Time{}) != "" {
+		t.Error("something that is no instant was read or written as one")
+	}
+}
