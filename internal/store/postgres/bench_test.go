@@ -127,3 +127,52 @@ func BenchmarkCeiling(b *testing.B) {
 	}
 	b.ReportMetric(float64(rows)/elapsed.Seconds(), "rows/s")
 }
+
+// BenchmarkPayment reads payments by their identifiers, with eight readers.
+func BenchmarkPayment(b *testing.B) {
+	s, stream := benchmarkStore(b)
+	applied, err := s.Apply(context.Background(), batchOf(stream, hub.Cursor{}, 0, rowsPerBatch))
+	if err != nil || applied.Stored != rowsPerBatch {
+		b.Fatal(applied.Stored, err)
+	}
+	b.SetParallelism(4)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			id := hub.PaymentID{Connector: stream.Connector, Reference: transaction(i % rowsPerBatch).Reference, Type: hub.PayIn}
+			if p, err := s.Payment(context.Background(), id); err != nil || len(p.Adjustments) != 1 {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "payments/s")
+}
+
+// BenchmarkPaymentPage reads pages of a hundred payments, with eight readers.
+func BenchmarkPaymentPage(b *testing.B) {
+	s, stream := benchmarkStore(b)
+	var cursor hub.Cursor
+	for i := range 20 {
+		applied, err := s.Apply(context.Background(), batchOf(stream, cursor, i*rowsPerBatch, rowsPerBatch))
+		if err != nil {
+			b.Fatal(err)
+		}
+		cursor = applied.Cursor
+	}
+	b.SetParallelism(4)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		var q hub.ListQuery
+		for pb.Next() {
+			q.Limit = 100
+			page, err := s.Payments(context.Background(), q)
+			if err != nil || len(page.Items) != 100 {
+				b.Fatal(len(page.Items), err)
+			}
+			if q.At = page.Last; !page.HasMore {
+				q.At = hub.Position{}
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "pages/s")
+}

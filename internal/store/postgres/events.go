@@ -79,34 +79,38 @@ func (v view) number(ctx context.Context, text string) (int64, error) {
 // row this transaction holds until it ends: whoever wants numbers next waits for
 // that, and so gets higher ones and becomes visible later. A reader that has seen
 // a number never finds one below it afterwards. The price is that transactions
-// with events are one after the other from here to the end of their commit,
-// which is why the store appends events last.
+// with events are one after the other from there to the end of their commit, so
+// the events are kept until then and travel with it. The rows have their numbers
+// once the transaction is committed.
 func (t *tx) AppendEvents(ctx context.Context, rows []store.EventRow) error {
-	if len(rows) == 0 {
-		return nil
+	if len(t.events) == 0 {
+		t.events = rows
+	} else {
+		t.events = append(t.events, rows...)
 	}
+	return ctx.Err()
+}
+
+const appendEvents = `WITH taken AS (UPDATE sequence SET value = value + $1 WHERE name = 'event' RETURNING value),
+	stored AS (
+		INSERT INTO event (seq, kind, connector_key, subject, at, last_updated_at)
+		SELECT taken.value - $1 + u.place, u.kind, u.connector_key, u.subject, NULLIF(u.at, ''), NULLIF(u.last_updated_at, '')
+		FROM taken, unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[]) WITH ORDINALITY
+			AS u (kind, connector_key, subject, at, last_updated_at, place)
+	) SELECT value FROM taken`
+
+// eventValues are the arguments of appendEvents.
+func eventValues(rows []store.EventRow) ([]any, error) {
 	n := len(rows)
 	kinds, numbers, texts := make([]int16, n), arraysOf[int64](2, n), arraysOf[string](2, n)
 	for i := range rows {
 		e := &rows[i]
 		var err error
 		if kinds[i], err = kindOf(e.Type); err != nil {
-			return err
+			return nil, err
 		}
 		setAll(numbers, i, e.ConnectorKey, e.Subject)
 		setAll(texts, i, instantOrNone(e.At), instantOrNone(e.LastUpdatedAt))
 	}
-	var last int64
-	err := t.query(ctx, `WITH taken AS (UPDATE sequence SET value = value + $1 WHERE name = 'event' RETURNING value),
-		stored AS (
-			INSERT INTO event (seq, kind, connector_key, subject, at, last_updated_at)
-			SELECT taken.value - $1 + u.place, u.kind, u.connector_key, u.subject, NULLIF(u.at, ''), NULLIF(u.last_updated_at, '')
-			FROM taken, unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[]) WITH ORDINALITY
-				AS u (kind, connector_key, subject, at, last_updated_at, place)
-		) SELECT value FROM taken`, func(scan func(...any) error) error { return scan(&last) },
-		int64(n), kinds, numbers[0], numbers[1], texts[0], texts[1])
-	for i := range rows {
-		rows[i].Sequence = last - int64(n) + int64(i) + 1
-	}
-	return err
+	return []any{int64(n), kinds, numbers[0], numbers[1], texts[0], texts[1]}, nil
 }

@@ -295,7 +295,7 @@ func TestARestartOfTheServerLosesAndRepeatsNothing(t *testing.T) {
 			}
 		}
 	}()
-	for restarts := 0; restarts < 3; restarts++ {
+	for range 3 {
 		select {
 		case <-done:
 		case <-time.After(150 * time.Millisecond):

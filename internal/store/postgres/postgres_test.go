@@ -184,7 +184,7 @@ func walks(text string, steps []string) bool {
 	}
 	for i, step := range steps {
 		found := largeScan.FindStringSubmatch(step)
-		if found == nil || strings.HasSuffix(found[1], "_list") || strings.Contains(step, "Bitmap Heap") {
+		if len(found) == 0 || strings.HasSuffix(found[1], "_list") || strings.Contains(step, "Bitmap Heap") {
 			continue
 		}
 		known := false

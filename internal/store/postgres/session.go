@@ -61,6 +61,8 @@ type view struct {
 type tx struct {
 	view
 	db *DB
+	// events wait for the commit, with which they travel: see AppendEvents.
+	events []store.EventRow
 }
 
 // Write implements [store.Driver]. f runs again where its transaction met
@@ -100,20 +102,59 @@ func (db *DB) writeOnce(ctx context.Context, f func(*tx) error) (again bool, err
 	if err != nil {
 		return lost(err), err
 	}
-	defer func() { _ = transaction.Rollback(during) }() // does nothing after the commit
-	if err := f(&tx{view: view{tx: transaction, during: during}, db: db}); err != nil {
+	t := &tx{view: view{tx: transaction, during: during}, db: db}
+	if err = f(t); err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = transaction.Rollback(during)
 		return mayRepeat(err), err
 	}
-	if err := ctx.Err(); err != nil {
-		return false, err
-	}
-	err = transaction.Commit(during)
+	err = t.commit(during)
 	var said *pgconn.PgError
 	if err != nil && !errors.As(err, &said) && !errors.Is(err, pgx.ErrTxCommitRollback) {
 		return false, hub.Errorf(hub.CodeInternal,
 			"the connection to %s was lost during a commit, which may have been done or not; trying again is safe: %w", db.name, &reason{err})
 	}
 	return mayRepeat(err), err
+}
+
+// commit ends the transaction. Its events, if it has any, are sent together with
+// the commit: between the two there is then no way to the client and back, while
+// which everybody else who has events would wait.
+func (t *tx) commit(ctx context.Context) error {
+	if len(t.events) == 0 {
+		return t.tx.Commit(ctx)
+	}
+	args, err := eventValues(t.events)
+	if err != nil {
+		return errors.Join(err, t.tx.Rollback(ctx))
+	}
+	var batch pgx.Batch
+	batch.Queue(appendEvents, args...)
+	batch.Queue(`COMMIT`)
+	results := t.tx.SendBatch(ctx, &batch)
+	var last int64
+	err = results.QueryRow().Scan(&last)
+	var done pgconn.CommandTag
+	if err == nil {
+		done, err = results.Exec()
+	}
+	if closed := results.Close(); err == nil {
+		err = closed
+	}
+	var said *pgconn.PgError
+	switch {
+	case errors.As(err, &said):
+		_ = t.tx.Rollback(ctx)
+		return fmt.Errorf("%s: %w", firstLine(appendEvents), err)
+	case err == nil && done.String() != "COMMIT":
+		return pgx.ErrTxCommitRollback
+	}
+	for i := range t.events {
+		t.events[i].Sequence = last - int64(len(t.events)-i) + 1
+	}
+	return err
 }
 
 // metAnother are the uniqueness rules that two transactions can break although
