@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -19,11 +20,28 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"isBad":     func(s Status) bool { return s == Failed || s == Warned },
 	"class":     func(s Status) string { return strings.ReplaceAll(string(s), " ", "-") },
 	"thousands": thousands,
+	"sentences": sentences,
 }).Parse(pageText))
 
 // HTML writes the report as one page that needs nothing else, to be read by
 // people who do not run commands, and to be printed.
 func (r *Report) HTML(w io.Writer) error { return page.Execute(w, r) }
+
+// sentenceEnd is a full stop with another sentence after it. In a stamp or an
+// amount no space follows.
+var sentenceEnd = regexp.MustCompile(`\. [A-Z0-9]`)
+
+// sentences takes a text apart, so that the first of them can stand out.
+func sentences(text string) []string {
+	var all []string
+	for {
+		end := sentenceEnd.FindStringIndex(text)
+		if end == nil {
+			return append(all, text)
+		}
+		all, text = append(all, text[:end[0]+1]), text[end[0]+2:]
+	}
+}
 
 // Counts are the numbers of results by status, in the order of the page.
 func (r *Report) Counts() []struct {

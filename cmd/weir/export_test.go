@@ -201,7 +201,8 @@ func TestAnImportThatIsKilledLeavesTheDatabaseEmpty(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The counters are read, and so some rows are in the transaction.
-	if _, err := io.WriteString(in, text[:strings.Index(text, `{"end":{"table":"connector"`)]); err != nil {
+	begin, _, _ := strings.Cut(text, `{"end":{"table":"connector"`)
+	if _, err := io.WriteString(in, begin); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, commandTimeout, "the import has begun", func() bool {
