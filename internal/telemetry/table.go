@@ -118,7 +118,7 @@ var Table = []Metric{
 	{nameSuccessAge, Gauge, []string{labelConnector, labelResource}, true, "time since the last successful poll, or since the connector was installed where there was none"},
 	{nameOverdue, Gauge, []string{labelConnector, labelResource}, true, "how long the next poll has been due; 0 when it is not, and for paused streams"},
 	{nameFailing, Gauge, []string{labelConnector, labelResource}, true, "how long the stream has been failing; 0 when it is not"},
-	{namePeriod, Gauge, []string{labelConnector, labelResource}, true, "the pause between two polls that the connector is set to"},
+	{namePeriod, Gauge, []string{labelConnector, labelResource}, true, "the time between two polls that the connector is set to"},
 	{namePaused, Gauge, []string{labelConnector, labelResource}, true, "1 while an operator keeps the stream at rest"},
 	{nameIncomplete, Gauge, []string{labelConnector, labelResource}, true, "1 while rows may be missing because of how the service behaves"},
 	{nameOpenRejections, Gauge, []string{labelConnector, labelResource}, true, "records in quarantine"},
