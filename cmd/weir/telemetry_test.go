@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/weirhq/weir/internal/hub"
 	"github.com/weirhq/weir/internal/telemetry"
 	"github.com/weirhq/weir/simulator"
 )
@@ -75,6 +76,12 @@ func TestARunningHubTellsEveryMetricOfTheTable(t *testing.T) {
 	for _, metric := range telemetry.Table {
 		if !strings.Contains(body, "\n# TYPE "+metric.Name+" ") {
 			t.Errorf("%s is not told", metric.Name)
+		}
+	}
+	for _, resource := range hub.Resources() {
+		series := `weir_polls_total{connector="acme",outcome="ok",resource="` + string(resource) + `"} `
+		if !strings.Contains(body, "\n"+series) {
+			t.Errorf("no poll of %s has ended well: there is no %s", resource, series)
 		}
 	}
 	if strings.Contains(body, "(others)") {
