@@ -87,6 +87,19 @@ func (s measuredStore) CompletePoll(ctx context.Context, id hub.StreamID, turn i
 	return err
 }
 
+// CompletePollWith implements poll.Store.
+func (s measuredStore) CompletePollWith(
+	ctx context.Context, batch hub.Batch, turn int64, at time.Time, caughtUp bool, nextDue time.Time,
+) (hub.Applied, error) {
+	applied, err := s.telemetry.Apply(ctx, batch, func(ctx context.Context, batch hub.Batch) (hub.Applied, error) {
+		return s.Store.CompletePollWith(ctx, batch, turn, at, caughtUp, nextDue)
+	})
+	if err == nil {
+		s.telemetry.Completed(ctx, caughtUp)
+	}
+	return applied, err
+}
+
 // FailPoll implements poll.Store.
 func (s measuredStore) FailPoll(ctx context.Context, id hub.StreamID, turn int64, at time.Time, cause *hub.Error, nextDue time.Time) error {
 	err := s.Store.FailPoll(ctx, id, turn, at, cause, nextDue)

@@ -24,7 +24,9 @@ type memory struct {
 	// completed and failed count the ends of polls, caughtUp is what the last said.
 	completed, failed int
 	caughtUp          bool
-	dialled           int
+	// atOnce counts polls whose last batch was stored with their end.
+	atOnce  int
+	dialled int
 }
 
 var connectorID = hub.ConnectorID{Provider: hub.Provider, Reference: "acme"}
@@ -109,6 +111,18 @@ func (m *memory) CompletePoll(_ context.Context, id hub.StreamID, turn int64, at
 	})
 }
 
+// CompletePollWith implements Store.
+func (m *memory) CompletePollWith(
+	ctx context.Context, batch hub.Batch, turn int64, at time.Time, caughtUp bool, nextDue time.Time,
+) (hub.Applied, error) {
+	applied, err := m.Apply(ctx, batch)
+	if err != nil {
+		return applied, err
+	}
+	m.atOnce++
+	return applied, m.CompletePoll(ctx, batch.Stream, turn, at, caughtUp, nextDue)
+}
+
 // FailPoll implements Store.
 func (m *memory) FailPoll(_ context.Context, id hub.StreamID, turn int64, at time.Time, cause *hub.Error, nextDue time.Time) error {
 	return m.end(id, turn, func(s *hub.Stream) {
@@ -190,7 +204,7 @@ func (m *memory) once(t *testing.T, p *Poller, resource hub.Resource) hub.Stream
 	return *m.streams[resource]
 }
 
-// pages puts so many pages of one transaction each, a second apart, whose
+// pages puts so many pages of a few transactions each, a second apart, whose
 // watermark moves by a minute each.
 func pages(n int) reading {
 	return func(ctx context.Context, stream hub.Stream, sink hub.Sink) error {
@@ -206,7 +220,7 @@ func pages(n int) reading {
 }
 
 func page(stream hub.Stream) hub.Batch {
-	return hub.Batch{Stream: stream.ID, Next: stream.Cursor, Adjustments: make([]hub.PaymentAdjustment, 1)}
+	return hub.Batch{Stream: stream.ID, Next: stream.Cursor, Adjustments: make([]hub.PaymentAdjustment, heldRowsMax+1)}
 }
 
 // failing is a service that fails before the first page.

@@ -45,6 +45,10 @@ type Store interface {
 	AccountReferences(ctx context.Context, connector hub.ConnectorID, after string, limit int) ([]string, error)
 	Apply(ctx context.Context, batch hub.Batch) (hub.Applied, error)
 	CompletePoll(ctx context.Context, id hub.StreamID, turn int64, at time.Time, caughtUp bool, nextDue time.Time) error
+	// CompletePollWith is Apply and CompletePoll in one transaction.
+	CompletePollWith(
+		ctx context.Context, batch hub.Batch, turn int64, at time.Time, caughtUp bool, nextDue time.Time,
+	) (hub.Applied, error)
 	FailPoll(ctx context.Context, id hub.StreamID, turn int64, at time.Time, cause *hub.Error, nextDue time.Time) error
 	PollNow(ctx context.Context, id hub.StreamID) error
 }
@@ -115,7 +119,7 @@ func (p *Poller) Once(ctx context.Context, id hub.StreamID, turn int64) error {
 // run reads and ends the poll as the reading ended. It is hub.CodeStale when
 // somebody has rewound the stream under us, and scheduled its next poll.
 func (p *Poller) run(ctx context.Context, connector hub.Connector, stream hub.Stream) error {
-	stored, err := p.read(ctx, connector, stream)
+	stored, last, err := p.read(ctx, connector, stream)
 	if ctx.Err() != nil {
 		return ctx.Err() // we are stopping; the turn stands
 	}
@@ -125,10 +129,12 @@ func (p *Poller) run(ctx context.Context, connector hub.Connector, stream hub.St
 		}
 	}
 	switch {
-	case err == nil:
-		return p.complete(ctx, connector, stream, true)
-	case errors.Is(err, errTurnOver):
-		return p.complete(ctx, connector, stream, false)
+	case err == nil || errors.Is(err, errTurnOver):
+		err = p.complete(ctx, connector, stream, last, err == nil)
+		if cause, ok := errors.AsType[*storingError](err); ok && hub.CodeOf(err) != hub.CodeStale && hub.CodeOf(err) != hub.CodeNotFound {
+			return p.fail(ctx, connector, stream, stored, notStored(stream.ID, cause.error))
+		}
+		return err
 	case hub.CodeOf(err) == hub.CodeStale:
 		return err
 	default:
@@ -136,8 +142,15 @@ func (p *Poller) run(ctx context.Context, connector hub.Connector, stream hub.St
 	}
 }
 
-// read reads and stores, one beside the other, and returns how many versions were new.
-func (p *Poller) read(ctx context.Context, connector hub.Connector, stream hub.Stream) (stored int, err error) {
+// A storingError is why the last batch of a poll could not be stored with its end.
+type storingError struct{ error }
+
+// Unwrap returns what went wrong.
+func (e *storingError) Unwrap() error { return e.error }
+
+// read reads and stores, one beside the other, and returns how many versions
+// were new, and a last batch that is to be stored with the end of the poll.
+func (p *Poller) read(ctx context.Context, connector hub.Connector, stream hub.Stream) (stored int, last *hub.Batch, err error) {
 	r := record(ctx, p.Store, stream, p.now().Add(turnMax), p.now, p.Stopping)
 	service := p.Dial(connector)
 	if stream.ID.Resource == hub.Balances {
@@ -148,16 +161,16 @@ func (p *Poller) read(ctx context.Context, connector hub.Connector, stream hub.S
 	} else {
 		err = service.Read(ctx, stream, r)
 	}
-	stored, storing := r.close()
+	stored, last, storing := r.close(ctx, err == nil || errors.Is(err, errTurnOver))
 	if storing != nil {
 		err = storing // what could not be stored explains what could not be put
 	}
-	return stored, err
+	return stored, last, err
 }
 
 // complete ends a poll that has read what it could: to the end of the list, or
-// for as long as it may.
-func (p *Poller) complete(ctx context.Context, connector hub.Connector, stream hub.Stream, ended bool) error {
+// for as long as it may. The last batch, where there is one, is stored with it.
+func (p *Poller) complete(ctx context.Context, connector hub.Connector, stream hub.Stream, last *hub.Batch, ended bool) error {
 	now := p.now()
 	next := now
 	if ended {
@@ -172,7 +185,11 @@ func (p *Poller) complete(ctx context.Context, connector hub.Connector, stream h
 			next, ended = now.Add(min(balancesWait, stream.Period)), false
 		}
 	}
-	if err := p.Store.CompletePoll(ctx, stream.ID, stream.Turn, now, ended, next); err != nil {
+	if last != nil {
+		if _, err := p.Store.CompletePollWith(ctx, *last, stream.Turn, now, ended, next); err != nil {
+			return &storingError{err}
+		}
+	} else if err := p.Store.CompletePoll(ctx, stream.ID, stream.Turn, now, ended, next); err != nil {
 		return err
 	}
 	if !stream.FailingSince.IsZero() {

@@ -401,3 +401,62 @@ func TestAPollThatBeganLateDoesNotDelayTheNext(t *testing.T) {
 		}
 	})
 }
+
+// little is a reading of batches with so many transactions each.
+func little(rows ...int) reading {
+	return func(ctx context.Context, stream hub.Stream, sink hub.Sink) error {
+		for _, n := range rows {
+			if err := sink.Put(ctx, hub.Batch{Stream: stream.ID, Next: stream.Cursor, Adjustments: make([]hub.PaymentAdjustment, n)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func TestAPollThatFindsLittleIsStoredWithItsEnd(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		read           reading
+		stored, atOnce int
+	}{
+		{"nothing", little(0), 1, 1},
+		{"a few rows", little(heldRowsMax), 1, 1},
+		{"more", little(heldRowsMax + 1), 1, 0},
+		{"a page and the end of it", little(100, 3), 2, 1},
+		{"two small ones", little(1, 2), 2, 1},
+		{"no batch", little(), 0, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMemory()
+			m.once(t, m.poller(c.read), hub.Transactions)
+			if len(m.batches) != c.stored || m.atOnce != c.atOnce || m.completed != 1 {
+				t.Errorf("%s: %d batches stored, %d of them with the end of %d polls", c.name, len(m.batches), m.atOnce, m.completed)
+			}
+		})
+	}
+}
+
+func TestALittleThatCouldNotBeStoredEndsThePollAsOurFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.apply = func(hub.Batch) (hub.Applied, error) { return hub.Applied{}, errors.New("disk full") }
+		m.once(t, m.poller(little(1)), hub.Transactions)
+		got := m.streams[hub.Transactions].LastError
+		if m.failed != 1 || m.completed != 0 || got.Code != hub.CodeInternal || got.Message != "store a page of transactions: disk full" {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+func TestALittleThatCameBeforeAFailureIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.once(t, m.poller(func(ctx context.Context, stream hub.Stream, sink hub.Sink) error {
+			return errors.Join(little(1)(ctx, stream, sink), errDown)
+		}), hub.Transactions)
+		if m.failed != 1 || len(m.batches) != 1 {
+			t.Errorf("%d polls failed, %d batches stored", m.failed, len(m.batches))
+		}
+	})
+}

@@ -11,7 +11,8 @@ import (
 
 // A recorder stores what a poll reads, beside the reading: while one page is
 // being stored the next is on its way. It is the hub.Sink of one poll. At most
-// three pages are in memory: one on its way, one waiting, one being stored.
+// three pages are in memory: one on its way, one waiting, one being stored. A
+// small one is stored when the next comes, or with the end of the poll.
 type recorder struct {
 	store    Store
 	stream   hub.StreamID
@@ -26,6 +27,8 @@ type recorder struct {
 	cursor hub.Cursor
 	total  int
 	err    error
+	// held is a small batch that may be the last; nil: there is none.
+	held *hub.Batch
 	// failed is closed as soon as err is set.
 	failed chan struct{}
 }
@@ -106,12 +109,23 @@ func (r *recorder) send(ctx context.Context, e entry) error {
 	}
 }
 
+// heldRowsMax bounds a batch that is held back. What comes from a stream that
+// rests is fewer: the rows around its watermark.
+const heldRowsMax = 20
+
 // close waits until everything put is stored, and returns how many versions
-// were new and what went wrong.
-func (r *recorder) close() (stored int, err error) {
+// were new and what went wrong. With keep the last batch may be left, for the
+// transaction that ends the poll; it is returned, and not among those stored.
+func (r *recorder) close(ctx context.Context, keep bool) (stored int, last *hub.Batch, err error) {
 	close(r.work)
 	<-r.done
-	return r.total, r.err
+	if !keep && r.err == nil {
+		_, r.err = r.flush(ctx)
+	}
+	if r.held != nil {
+		r.held.Read = r.cursor
+	}
+	return r.total, r.held, r.err
 }
 
 func (r *recorder) run(ctx context.Context) {
@@ -121,20 +135,50 @@ func (r *recorder) run(ctx context.Context) {
 		if r.err != nil {
 			continue
 		}
-		if e.settled != nil {
-			e.settled <- stored
-			stored = 0
-			continue
-		}
-		e.batch.Read = r.cursor
-		applied, err := r.store.Apply(ctx, e.batch)
+		news, err := r.take(ctx, e)
 		if err != nil {
-			r.err = fmt.Errorf("store a page of %s: %w", r.stream.Resource, err)
+			r.err = err
 			close(r.failed)
 			continue
 		}
-		r.cursor = applied.Cursor
-		r.total += applied.Stored
-		stored += applied.Stored + applied.Rejected // a record put aside is news as well
+		stored += news
+		if e.settled != nil {
+			e.settled <- stored
+			stored = 0
+		}
 	}
+}
+
+// take stores what was held back, and the entry's batch unless that is to be
+// held back in turn. It returns how much news was stored.
+func (r *recorder) take(ctx context.Context, e entry) (news int, err error) {
+	if news, err = r.flush(ctx); err != nil || e.settled != nil {
+		return news, err
+	}
+	r.held = &e.batch
+	if e.batch.Rows() <= heldRowsMax && len(e.batch.Accounts) == 0 { // new accounts wake their balances
+		return news, nil
+	}
+	more, err := r.flush(ctx)
+	return news + more, err
+}
+
+// flush stores what is held back.
+func (r *recorder) flush(ctx context.Context) (news int, err error) {
+	if r.held == nil {
+		return 0, nil
+	}
+	r.held.Read = r.cursor
+	applied, err := r.store.Apply(ctx, *r.held)
+	r.held = nil
+	if err != nil {
+		return 0, notStored(r.stream, err)
+	}
+	r.cursor = applied.Cursor
+	r.total += applied.Stored
+	return applied.Stored + applied.Rejected, nil // a record put aside is news as well
+}
+
+func notStored(stream hub.StreamID, err error) error {
+	return fmt.Errorf("store a page of %s: %w", stream.Resource, err)
 }

@@ -23,11 +23,10 @@ func (s *Store) Apply(ctx context.Context, batch hub.Batch) (hub.Applied, error)
 		if err != nil {
 			return err
 		}
-		if row.Cursor.Version != batch.Read.Version {
-			return hub.Errorf(hub.CodeStale, "%s have been read by somebody else in the meantime: the cursor is at version %d, the batch comes from %d",
-				batch.Stream, row.Cursor.Version, batch.Read.Version)
+		a, err := admit(tx, &batch, &row)
+		if err != nil {
+			return err
 		}
-		a := application{tx: tx, batch: &batch, stream: &row}
 		if err := a.run(ctx); err != nil {
 			return err
 		}
@@ -50,6 +49,18 @@ type application struct {
 	// conflicts and moved describe what the service did that it should not:
 	// changed a record without moving its stamp, gave it another parent.
 	conflicts, moved oddity
+	// ending changes the stream at the end of its poll and has the next one
+	// scheduled; nil where the poll goes on.
+	ending func(stream *hub.Stream)
+}
+
+// admit begins the application of a batch, unless the stream's cursor has moved on.
+func admit(tx Tx, batch *hub.Batch, row *StreamRow) (*application, error) {
+	if row.Cursor.Version != batch.Read.Version {
+		return nil, hub.Errorf(hub.CodeStale, "%s have been read by somebody else in the meantime: the cursor is at version %d, the batch comes from %d",
+			batch.Stream, row.Cursor.Version, batch.Read.Version)
+	}
+	return &application{tx: tx, batch: batch, stream: row}, nil
 }
 
 // An oddity counts records that have something in common, and names the first.
@@ -79,7 +90,7 @@ func (a *application) run(ctx context.Context) error {
 		return fmt.Errorf("store rejections: %w", err)
 	}
 	a.finishStream()
-	if err := a.tx.UpdateStreams(ctx, []*StreamRow{a.stream}); err != nil {
+	if err := a.updateStream(ctx); err != nil {
 		return err
 	}
 	// Last, because from here to the commit nobody else can append.
@@ -87,6 +98,15 @@ func (a *application) run(ctx context.Context) error {
 		return fmt.Errorf("store events: %w", err)
 	}
 	return nil
+}
+
+// updateStream stores the stream, with the end of its poll where this is the last batch.
+func (a *application) updateStream(ctx context.Context) error {
+	if a.ending == nil {
+		return a.tx.UpdateStreams(ctx, []*StreamRow{a.stream})
+	}
+	a.ending(&a.stream.Stream)
+	return advance(ctx, a.tx, a.stream)
 }
 
 // announce adds an event about a subject to those of the batch.

@@ -55,11 +55,15 @@ func (s *Store) CompletePoll(ctx context.Context, id hub.StreamID, turn int64, a
 		if err := ofTurn(stream, turn); err != nil {
 			return err
 		}
-		stream.CaughtUp = caughtUp
-		stream.LastPollAt, stream.LastSuccessAt, stream.NextDueAt = at, at, nextDue
-		stream.FailingSince, stream.ConsecutiveFailures, stream.LastError = time.Time{}, 0, nil
+		completePoll(stream, at, caughtUp, nextDue)
 		return nil
 	})
+}
+
+func completePoll(stream *hub.Stream, at time.Time, caughtUp bool, nextDue time.Time) {
+	stream.CaughtUp = caughtUp
+	stream.LastPollAt, stream.LastSuccessAt, stream.NextDueAt = at, at, nextDue
+	stream.FailingSince, stream.ConsecutiveFailures, stream.LastError = time.Time{}, 0, nil
 }
 
 // FailPoll ends the poll of a turn with an error and schedules the next for
@@ -202,20 +206,23 @@ func (s *Store) reschedule(ctx context.Context, id hub.StreamID, change func(*hu
 		if err := change(&row.Stream); err != nil {
 			return err
 		}
-		row.Turn++
-		rows := []*StreamRow{&row}
-		if err := tx.UpdateStreams(ctx, rows); err != nil {
-			return err
-		}
-		if !row.PausedAt.IsZero() {
-			return nil
-		}
-		return tx.Enqueue(ctx, jobsOf(rows))
+		return advance(ctx, tx, &row)
 	})
 	if errors.Is(err, errUnchanged) {
 		return nil
 	}
 	return err
+}
+
+// advance stores a stream with its next turn, and hands the job engine the job
+// for it unless the stream rests.
+func advance(ctx context.Context, tx Tx, row *StreamRow) error {
+	row.Turn++
+	rows := []*StreamRow{row}
+	if err := tx.UpdateStreams(ctx, rows); err != nil || !row.PausedAt.IsZero() {
+		return err
+	}
+	return tx.Enqueue(ctx, jobsOf(rows))
 }
 
 func findStream(ctx context.Context, v View, id hub.StreamID) (StreamRow, error) {

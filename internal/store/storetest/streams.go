@@ -77,6 +77,43 @@ var streams = map[string]func(*world){
 		equal(w, "the stream", w.dump(w.connector), before)
 	},
 
+	"TheLastBatchIsStoredWithTheEndOfItsPoll": func(w *world) {
+		turn := w.state(hub.Transactions).Turn
+		w.enqueued()
+		b := w.batch(hub.Transactions)
+		b.Adjustments = []hub.PaymentAdjustment{transaction("a", hub.Pending, 100, 1)}
+		b.Next.Watermark = at(1)
+		before := w.dump(w.connector)
+		stale := b
+		stale.Read.Version++
+		for _, refused := range []struct {
+			batch hub.Batch
+			turn  int64
+			words string
+		}{{b, turn + 1, "turn"}, {stale, turn, "read by somebody else"}} {
+			_, err := w.store.CompletePollWith(w.ctx, refused.batch, refused.turn, at(10), true, at(70))
+			w.refused(err, hub.CodeStale, refused.words)
+		}
+		equal(w, "jobs of what was refused", len(w.enqueued()), 0)
+		equal(w, "what was refused", w.dump(w.connector), before)
+
+		applied, err := w.store.CompletePollWith(w.ctx, b, turn, at(10), true, at(70))
+		w.must(err)
+		s := w.job(hub.Transactions)
+		equal(w, "stored", applied.Stored, 1)
+		equal(w, "the cursor", s.Cursor, applied.Cursor)
+		equal(w, "the watermark", s.Cursor.Watermark, at(1))
+		equal(w, "turn", s.Turn, turn+1)
+		equal(w, "due", s.NextDueAt, at(70))
+		equal(w, "last success", s.LastSuccessAt, at(10))
+		equal(w, "versions", s.Versions, 1)
+		equal(w, "events", len(w.events()), 1)
+		w.must(w.store.Pause(w.ctx, s.ID, at(20)))
+		_, err = w.store.CompletePollWith(w.ctx, w.batch(hub.Transactions), turn+1, at(30), false, at(30))
+		w.must(err)
+		equal(w, "jobs of a stream at rest", len(w.enqueued()), 0)
+	},
+
 	"PollNowMakesAStreamDueAndEndsTheTurn": func(w *world) {
 		id, turn := w.stream(hub.Accounts), w.state(hub.Accounts).Turn
 		w.must(w.store.CompletePoll(w.ctx, id, turn, at(1), true, time.Now().Add(time.Hour)))
