@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -42,7 +40,7 @@ type apiBench struct {
 	depth      int
 	connectors int
 	lasting    time.Duration
-	folder     string
+	store      benchStore
 	output     benchOutput
 }
 
@@ -67,7 +65,7 @@ of each is the same query on the store in this process, without HTTP and JSON.`,
 	flags.IntVar(&b.clients, "clients", apiClientsAim, "how many clients ask side by side")
 	flags.IntVar(&b.depth, "depth", apiDepthAim, "which page of the list is the deep one")
 	flags.DurationVar(&b.lasting, "for", 4*time.Second, "how long to ask each question")
-	flags.StringVar(&b.folder, "dir", "", "folder for the database (default: a temporary one)")
+	b.store.add(flags)
 	b.output.add(flags)
 	return c
 }
@@ -81,28 +79,27 @@ func (b *apiBench) check() error {
 	return nil
 }
 
-func (b *apiBench) run(ctx context.Context, out io.Writer) error {
+func (b *apiBench) run(ctx context.Context, out io.Writer) (err error) {
 	if err := b.check(); err != nil {
 		return err
 	}
-	report := newReport("api", fmt.Sprintf("weir bench api --payments %d --connectors %d --clients %d --depth %d --for %s",
-		b.payments, b.connectors, b.clients, b.depth, b.lasting))
+	report := newReport("api", fmt.Sprintf("weir bench api --payments %d --connectors %d --clients %d --depth %d --for %s%s",
+		b.payments, b.connectors, b.clients, b.depth, b.lasting, b.store.arguments()))
 	report.Title = fmt.Sprintf("Reads at %d payments of %d connectors, %d clients side by side", b.payments, b.connectors, b.clients)
-	folder, err := os.MkdirTemp(b.folder, "weir-bench-")
+	place, err := b.store.open(ctx)
 	if err != nil {
-		return fmt.Errorf("make a folder for the database: %w", err)
+		return err
 	}
-	defer os.RemoveAll(folder) //nolint:errcheck // the system cleans up what we can't
-	location := nodeOptions{Store: filepath.Join(folder, "weir.db"), KeyFile: filepath.Join(folder, "weir.key")}
+	defer func() { err = errors.Join(err, place.close()) }()
 	filled := fill{payments: b.payments, connectors: make([]hub.ConnectorID, b.connectors)}
-	if err := filled.into(ctx, location, out); err != nil {
+	if err := filled.into(ctx, place.options(), out); err != nil {
 		return err
 	}
 	questions := b.questions(&filled)
-	if err := b.overHTTP(ctx, out, location, questions, report); err != nil {
+	if err := b.overHTTP(ctx, out, place, questions, report); err != nil {
 		return err
 	}
-	if err := b.onTheStore(ctx, out, location, questions, report); err != nil {
+	if err := b.onTheStore(ctx, out, place, questions, report); err != nil {
 		return err
 	}
 	b.aim(report)
@@ -194,8 +191,8 @@ func list(name string, words func(int64) string, filter func(int64) hub.Filter) 
 }
 
 // overHTTP asks all questions of a core's API.
-func (b *apiBench) overHTTP(ctx context.Context, out io.Writer, location nodeOptions, questions []question, report *bench.Report) (err error) {
-	core, err := startBenchHub(ctx, "--store", location.Store, "--encryption-key-file", location.KeyFile)
+func (b *apiBench) overHTTP(ctx context.Context, out io.Writer, place *benchPlace, questions []question, report *bench.Report) (err error) {
+	core, err := startBenchHub(ctx, place.arguments()...)
 	if err != nil {
 		return err
 	}
@@ -217,7 +214,7 @@ func (b *apiBench) overHTTP(ctx context.Context, out io.Writer, location nodeOpt
 		if q.name == b.askDeepPage() {
 			q.path = func(int64) string { return "/v3/payments?cursor=" + deep }
 		}
-		before := core.usage()
+		before, server := core.usage(), place.serverCPU()
 		loaded, err := bench.Load{Clients: b.clients, For: b.lasting}.Run(ctx, func(_ context.Context, client int, number int64) error {
 			_, err := conns[client].Get(q.path(number))
 			return err
@@ -230,6 +227,7 @@ func (b *apiBench) overHTTP(ctx context.Context, out io.Writer, location nodeOpt
 		row.Rate(loaded.Latencies.Count(), loaded.Elapsed)
 		row.Latencies(&loaded.Latencies)
 		row.Used(used.cpu - before.cpu)
+		row.DatabaseUsed(place.serverCPU() - server)
 		report.Rows = append(report.Rows, row)
 	}
 	return nil
@@ -301,8 +299,8 @@ func nextOf(page []byte) string {
 }
 
 // onTheStore asks the same questions without the API.
-func (b *apiBench) onTheStore(ctx context.Context, out io.Writer, location nodeOptions, questions []question, report *bench.Report) (err error) {
-	n, err := openQuietNode(ctx, location)
+func (b *apiBench) onTheStore(ctx context.Context, out io.Writer, place *benchPlace, questions []question, report *bench.Report) (err error) {
+	n, err := openQuietNode(ctx, place.options())
 	if err != nil {
 		return err
 	}

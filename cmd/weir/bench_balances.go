@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +41,7 @@ const (
 type balancesBench struct {
 	accounts    int
 	concurrency int
-	folder      string
+	store       benchStore
 	output      benchOutput
 }
 
@@ -64,7 +62,7 @@ and 8 at once. The ceiling is the same requests with nothing done about the answ
 	flags := c.Flags()
 	flags.IntVar(&b.accounts, "accounts", balancesAccountsAim, "how many accounts")
 	flags.IntVar(&b.concurrency, "concurrency", balancesConcurrency, "how many requests the connector allows at once")
-	flags.StringVar(&b.folder, "dir", "", "folder for the database (default: a temporary one)")
+	b.store.add(flags)
 	b.output.add(flags)
 	return c
 }
@@ -73,21 +71,21 @@ func (b *balancesBench) run(ctx context.Context, out io.Writer) (err error) {
 	if b.accounts < balancesTenth || b.concurrency < 1 {
 		return fmt.Errorf("--accounts must be at least %d, --concurrency above zero", balancesTenth)
 	}
-	report := newReport("balances", fmt.Sprintf("weir bench balances --accounts %d --concurrency %d", b.accounts, b.concurrency))
+	report := newReport("balances", fmt.Sprintf("weir bench balances --accounts %d --concurrency %d%s", b.accounts, b.concurrency, b.store.arguments()))
 	report.Title = fmt.Sprintf("Balances of %d accounts, one request each, %d at once", b.accounts, b.concurrency)
-	folder, err := os.MkdirTemp(b.folder, "weir-bench-")
+	place, err := b.store.open(ctx)
 	if err != nil {
-		return fmt.Errorf("make a folder for the database: %w", err)
+		return err
 	}
-	defer os.RemoveAll(folder) //nolint:errcheck // the system cleans up what we can't
-	core, err := startBenchHub(ctx, "--store", filepath.Join(folder, "weir.db"))
+	defer func() { err = errors.Join(err, place.close()) }()
+	core, err := startBenchHub(ctx, place.arguments()...)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, core.stop()) }()
 	show := newProgress(out)
 	for _, accounts := range []int{b.accounts / balancesTenth, b.accounts} {
-		if err := b.measure(ctx, core, accounts, show, report); err != nil {
+		if err := b.measure(ctx, place, core, accounts, show, report); err != nil {
 			return err
 		}
 	}
@@ -111,7 +109,7 @@ func (b *balancesBench) conclude(report *bench.Report) {
 }
 
 // measure installs a connector with so many accounts and reads its balances.
-func (b *balancesBench) measure(ctx context.Context, core *benchHub, accounts int, show *progress, report *bench.Report) error {
+func (b *balancesBench) measure(ctx context.Context, place *benchPlace, core *benchHub, accounts int, show *progress, report *bench.Report) error {
 	service := &balancesService{accounts: accounts}
 	server, err := service.serve(ctx)
 	if err != nil {
@@ -127,7 +125,7 @@ func (b *balancesBench) measure(ctx context.Context, core *benchHub, accounts in
 		return err
 	}
 	c := connectorInfo{ID: answer.Data}
-	sweep := balancesSweep{core: core, path: c.path(), accounts: accounts, show: show}
+	sweep := balancesSweep{core: core, place: place, path: c.path(), accounts: accounts, show: show}
 	if err := sweep.await(ctx, "the first sweep", func(s *streamInfo) bool { return s.CaughtUp && s.Versions == int64(accounts) }); err != nil {
 		return err
 	}
@@ -163,6 +161,7 @@ func appendSeries(plots []bench.Plot, first bench.Plot, series bench.Series) []b
 // A balancesSweep has a core read the balances of one connector.
 type balancesSweep struct {
 	core     *benchHub
+	place    *benchPlace
 	path     string
 	accounts int
 	show     *progress
@@ -176,7 +175,7 @@ func (s *balancesSweep) run(ctx context.Context, row *bench.Row) (memory bench.S
 		return memory, err
 	}
 	memory.Name = row.Name
-	used, start := s.core.usage(), time.Now()
+	used, server, start := s.core.usage(), s.place.serverCPU(), time.Now()
 	if err := s.core.do(ctx, http.MethodPost, stream+"/poll", nil, nil); err != nil {
 		return memory, err
 	}
@@ -190,6 +189,7 @@ func (s *balancesSweep) run(ctx context.Context, row *bench.Row) (memory bench.S
 	row.Rate(int64(s.accounts), time.Since(start))
 	after := s.core.usage()
 	row.Used(after.cpu - used.cpu)
+	row.DatabaseUsed(s.place.serverCPU() - server)
 	row.PeakRSSBytes = after.peakRSS
 	return memory, nil
 }

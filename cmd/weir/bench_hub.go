@@ -131,19 +131,8 @@ func (h *benchHub) usage() resources { return usageOf(h.cmd.Process.Pid) }
 // usageOf reads what a process has used from /proc, and nothing where there is
 // no such folder.
 func usageOf(process int) resources {
-	var r resources
+	r := resources{cpu: time.Duration(ticksOf(statOf(process), false)) * clockTick}
 	folder := "/proc/" + strconv.Itoa(process)
-	stat, err := os.ReadFile(folder + "/stat")
-	if err != nil {
-		return r
-	}
-	// The name, in brackets, may hold anything; what follows is the fields from the third on.
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	if fields := strings.Fields(rest); len(fields) > 12 {
-		user, _ := strconv.ParseInt(fields[11], 10, 64)
-		system, _ := strconv.ParseInt(fields[12], 10, 64)
-		r.cpu = time.Duration(user+system) * clockTick
-	}
 	status, err := os.ReadFile(folder + "/status")
 	if err != nil {
 		return r
@@ -159,4 +148,33 @@ func usageOf(process int) resources {
 		}
 	}
 	return r
+}
+
+// statOf returns the fields of /proc/…/stat from the third on; none where there
+// is no such process. The name before them, in brackets, may hold anything.
+func statOf(process int) []string {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(process) + "/stat")
+	if err != nil {
+		return nil
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return strings.Fields(rest)
+}
+
+// ticksOf adds up the processor time in those fields, and on demand that of
+// children that have ended.
+func ticksOf(fields []string, children bool) (ticks int64) {
+	const first, last = 11, 15 // utime, stime; cutime, cstime
+	if len(fields) < last {
+		return 0
+	}
+	count := 2
+	if children {
+		count = last - first
+	}
+	for _, field := range fields[first : first+count] {
+		n, _ := strconv.ParseInt(field, 10, 64)
+		ticks += n
+	}
+	return ticks
 }

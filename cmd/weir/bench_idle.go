@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -40,7 +38,7 @@ type idleBench struct {
 	connectors int
 	period     time.Duration
 	lasting    time.Duration
-	folder     string
+	store      benchStore
 	output     benchOutput
 }
 
@@ -64,7 +62,7 @@ The counterpart is the same core with the same connectors and nothing due.`,
 	flags.IntVar(&b.connectors, "connectors", idleConnectorsAim, "how many connectors")
 	flags.DurationVar(&b.period, "period", idlePeriodAim, "time between two polls of a stream")
 	flags.DurationVar(&b.lasting, "for", time.Minute, "how long to measure")
-	flags.StringVar(&b.folder, "dir", "", "folder for the database (default: a temporary one)")
+	b.store.add(flags)
 	b.output.add(flags)
 	return c
 }
@@ -73,7 +71,7 @@ func (b *idleBench) run(ctx context.Context, out io.Writer) error {
 	if b.connectors < 1 || b.connectors > idleConnectorsMost || b.period < time.Second || b.lasting < time.Second {
 		return fmt.Errorf("--connectors must be between 1 and %d, --period and --for at least a second", idleConnectorsMost)
 	}
-	report := newReport("idle", fmt.Sprintf("weir bench idle --connectors %d --period %s --for %s", b.connectors, b.period, b.lasting))
+	report := newReport("idle", fmt.Sprintf("weir bench idle --connectors %d --period %s --for %s%s", b.connectors, b.period, b.lasting, b.store.arguments()))
 	report.Title = fmt.Sprintf("%d connectors with %d streams that have nothing new, each polled every %s", b.connectors, b.connectors*idleStreamsOfEach, b.period)
 	services, err := serveIdle(ctx)
 	if err != nil {
@@ -122,12 +120,12 @@ func (b *idleBench) conclude(report *bench.Report) {
 func (b *idleBench) measure(
 	ctx context.Context, out io.Writer, services *idleServices, name string, connectors int, period time.Duration,
 ) (row bench.Row, plot bench.Plot, err error) {
-	folder, err := os.MkdirTemp(b.folder, "weir-bench-")
+	place, err := b.store.open(ctx)
 	if err != nil {
-		return row, plot, fmt.Errorf("make a folder for the database: %w", err)
+		return row, plot, err
 	}
-	defer os.RemoveAll(folder) //nolint:errcheck // the system cleans up what we can't
-	core, err := startBenchHub(ctx, "--store", filepath.Join(folder, "weir.db"), "--polling-period", period.String())
+	defer func() { err = errors.Join(err, place.close()) }()
+	core, err := startBenchHub(ctx, append(place.arguments(), "--polling-period", period.String())...)
 	if err != nil {
 		return row, plot, err
 	}
@@ -138,7 +136,7 @@ func (b *idleBench) measure(
 		return row, plot, err
 	}
 
-	before, asked, start := core.usage(), services.requests.Load(), time.Now()
+	before, server, asked, start := core.usage(), place.serverCPU(), services.requests.Load(), time.Now()
 	series := bench.Series{Name: name}
 	tick := time.NewTicker(idleSampleEvery)
 	defer tick.Stop()
@@ -160,6 +158,7 @@ func (b *idleBench) measure(
 	row = bench.Row{Name: name, Unit: "polls", PeakRSSBytes: used.peakRSS}
 	row.Rate(services.requests.Load()-asked, time.Since(start))
 	row.Used(used.cpu - before.cpu)
+	row.DatabaseUsed(place.serverCPU() - server)
 	if period < idleRestPeriod {
 		row.Against("the polls that are due", float64(connectors*idleStreamsOfEach)/period.Seconds())
 	} else {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,6 +16,7 @@ import (
 	"github.com/weirhq/weir/internal/bench"
 	"github.com/weirhq/weir/internal/connector"
 	"github.com/weirhq/weir/internal/hub"
+	"github.com/weirhq/weir/internal/store/postgres"
 	"github.com/weirhq/weir/internal/store/sqlite"
 	"github.com/weirhq/weir/sdk"
 	"github.com/weirhq/weir/simulator"
@@ -28,6 +27,10 @@ const (
 	// ingestPeakAim is the most memory, in bytes, that reading may take, however
 	// much is read.
 	ingestPeakAim = 200e6
+	// What PostgreSQL shall do at least, once there are enough rows to tell.
+	ingestTransactionsAim = 100_000
+	ingestRateAim         = 10_000.0
+	ingestRatioAim        = 0.25
 	// ingestLook is how often it is looked how far a reading is, ingestSample how
 	// long a point of its curve lasts at least.
 	ingestLook, ingestSample = 20 * time.Millisecond, 250 * time.Millisecond
@@ -37,7 +40,7 @@ type ingestBench struct {
 	transactions int
 	pageSize     int
 	perSecond    int
-	folder       string
+	store        benchStore
 	output       benchOutput
 }
 
@@ -51,7 +54,8 @@ loopback, into a fresh store: fetching, decoding, comparing, folding, storing, a
 an event for each.
 
 The ceiling is the time for the same rows, written to the same tables by prepared
-statements in transactions of the same size, with nothing else going on.`,
+statements (on PostgreSQL by COPY) in transactions of the same size, with nothing
+else going on.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return b.run(c.Context(), c.OutOrStdout()) },
 	}
@@ -59,36 +63,41 @@ statements in transactions of the same size, with nothing else going on.`,
 	flags.IntVar(&b.transactions, "transactions", 200_000, "how many transactions the service has")
 	flags.IntVar(&b.pageSize, "page-size", wire.MaxPageSize, "largest page that the service serves")
 	flags.IntVar(&b.perSecond, "rows-per-second", 1000, "how many transactions share a second of their stamps")
-	flags.StringVar(&b.folder, "dir", "", "folder for the database (default: a temporary one)")
+	b.store.add(flags)
 	b.output.add(flags)
 	return c
 }
 
-func (b *ingestBench) run(ctx context.Context, out io.Writer) error {
+func (b *ingestBench) run(ctx context.Context, out io.Writer) (err error) {
 	if b.transactions < 1 || b.pageSize < 1 || b.pageSize > wire.MaxPageSize || b.perSecond < 1 {
 		return fmt.Errorf("--transactions and --rows-per-second must be above zero, --page-size between 1 and %d", wire.MaxPageSize)
 	}
-	folder, err := os.MkdirTemp(b.folder, "weir-bench-")
+	place, err := b.store.open(ctx)
 	if err != nil {
-		return fmt.Errorf("make a folder for the database: %w", err)
+		return err
 	}
-	defer os.RemoveAll(folder) //nolint:errcheck // the system cleans up what we can't
-
-	report := newReport("ingest", fmt.Sprintf("weir bench ingest --transactions %d --page-size %d --rows-per-second %d", b.transactions, b.pageSize, b.perSecond))
+	defer func() { err = errors.Join(err, place.close()) }()
+	report := newReport("ingest", fmt.Sprintf("weir bench ingest --transactions %d --page-size %d --rows-per-second %d%s",
+		b.transactions, b.pageSize, b.perSecond, b.store.arguments()))
 	report.Title = fmt.Sprintf("%d transactions from a service into a fresh store", b.transactions)
-	result, err := b.ingest(ctx, out, folder, report)
+	result, err := b.ingest(ctx, out, place, report)
 	if err != nil {
 		return err
 	}
 	row := bench.Row{Name: "ingest", Unit: "transactions", PeakRSSBytes: result.peakRSS}
 	row.Rate(int64(b.transactions), result.elapsed)
 	row.Used(result.cpu)
-	ceiling, err := b.ceiling(ctx, folder)
+	name, ceiling, err := b.ceiling(ctx)
 	if err != nil {
 		return err
 	}
-	row.Against("the same rows by prepared statements alone, in transactions of the same size", float64(b.transactions)/ceiling.Seconds())
+	row.DatabaseUsed(result.server)
+	row.Against(name, float64(b.transactions)/ceiling.Seconds())
 	row.Aim("peak RSS below 200 MB", row.PeakRSSBytes < ingestPeakAim)
+	if !place.isFile() && b.transactions >= ingestTransactionsAim {
+		row.Aim("at least 10,000 transactions a second", row.PerSecond >= ingestRateAim)
+		row.Aim("at least 25 % of plain COPY", row.Ratio >= ingestRatioAim)
+	}
 	report.Rows = append(report.Rows, row)
 	report.Notes = append(report.Notes,
 		fmt.Sprintf("%d requests, %.3f for each full page", result.requests, float64(result.requests)*float64(b.pageSize)/float64(b.transactions)),
@@ -101,21 +110,20 @@ type ingestResult struct {
 	elapsed  time.Duration
 	cpu      time.Duration
 	requests int64
-	peakRSS  int64
+	// server is the processor time of the database server.
+	server  time.Duration
+	peakRSS int64
 }
 
 // ingest reads everything into a fresh store and measures from the first
 // request for transactions until the last of them is stored.
-func (b *ingestBench) ingest(ctx context.Context, out io.Writer, folder string, report *bench.Report) (result ingestResult, err error) {
-	service, err := b.serve(ctx)
+func (b *ingestBench) ingest(ctx context.Context, out io.Writer, place *benchPlace, report *bench.Report) (result ingestResult, err error) {
+	service, err := b.serve(ctx, place)
 	if err != nil {
 		return result, err
 	}
 	defer func() { err = errors.Join(err, service.close()) }()
-	n, err := openNode(ctx, nodeOptions{
-		Store: filepath.Join(folder, "weir.db"), Listen: "127.0.0.1:0",
-		PollingPeriod: time.Minute, PollingPeriodMin: time.Second, Logger: slog.New(slog.DiscardHandler),
-	})
+	n, err := openQuietNode(ctx, place.options())
 	if err != nil {
 		return result, err
 	}
@@ -139,6 +147,7 @@ func (b *ingestBench) ingest(ctx context.Context, out io.Writer, folder string, 
 	}
 	report.Plots = append(report.Plots, bench.Plot{Title: "Transactions stored", X: "seconds", Y: "transactions a second", Series: []bench.Series{curve}})
 	result.elapsed = time.Since(service.began)
+	result.server = place.serverCPU() - service.server
 	usage := usage()
 	result.cpu, result.peakRSS = usage.cpu-service.usage.cpu, usage.peakRSS
 	result.requests = service.requests.Load()
@@ -181,12 +190,23 @@ func (b *ingestBench) await(ctx context.Context, out io.Writer, n *node, id hub.
 	}
 }
 
-// ceiling writes the same rows with nothing else.
-func (b *ingestBench) ceiling(ctx context.Context, folder string) (time.Duration, error) {
+// The names of the ceilings.
+const (
+	ingestCeilingSQLite   = "the same rows by prepared statements alone, in transactions of the same size"
+	ingestCeilingPostgres = "the same rows by plain COPY into the same indexed tables, in transactions of the same size"
+)
+
+// ceiling writes the same rows into another fresh database with nothing else.
+func (b *ingestBench) ceiling(ctx context.Context) (name string, elapsed time.Duration, err error) {
+	place, err := b.store.open(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { err = errors.Join(err, place.close()) }()
 	client := connector.New(hub.Connector{}, connector.Options{})
 	stream := hub.StreamID{Resource: hub.Transactions}
 	var failed error
-	elapsed, err := sqlite.Ceiling(ctx, filepath.Join(folder, "ceiling.db"), func(yield func(hub.PaymentAdjustment) bool) {
+	rows := func(yield func(hub.PaymentAdjustment) bool) {
 		for _, raw := range b.dense().Records(simulator.Transactions) {
 			batch, err := client.Translate(stream, slices.Clone(raw))
 			if err != nil || len(batch.Adjustments) != 1 {
@@ -197,8 +217,13 @@ func (b *ingestBench) ceiling(ctx context.Context, folder string) (time.Duration
 				return
 			}
 		}
-	}, b.pageSize)
-	return elapsed, errors.Join(failed, err)
+	}
+	name, write := ingestCeilingSQLite, sqlite.Ceiling
+	if !place.isFile() {
+		name, write = ingestCeilingPostgres, postgres.Ceiling
+	}
+	elapsed, err = write(ctx, place.store, rows, b.pageSize)
+	return name, elapsed, errors.Join(failed, err)
 }
 
 // A benchService serves the transactions and measures from the first request for them.
@@ -208,6 +233,7 @@ type benchService struct {
 	once     sync.Once
 	began    time.Time
 	usage    resources
+	server   time.Duration
 }
 
 // dense is where the transactions come from.
@@ -215,13 +241,13 @@ func (b *ingestBench) dense() *simulator.Dense {
 	return simulator.NewDense(simulator.DenseOptions{Rows: b.transactions, Interval: time.Second / time.Duration(b.perSecond)})
 }
 
-func (b *ingestBench) serve(ctx context.Context) (*benchService, error) {
+func (b *ingestBench) serve(ctx context.Context, place *benchPlace) (*benchService, error) {
 	s := &benchService{}
 	service := b.dense().Service(benchKey)
 	service.PageSizeMax, service.Logger = b.pageSize, slog.New(slog.DiscardHandler)
 	transactions := service.Transactions
 	service.Transactions = func(ctx context.Context, q wire.ListQuery) ([]wire.Transaction, error) {
-		s.once.Do(func() { s.began, s.usage = time.Now(), usage() })
+		s.once.Do(func() { s.began, s.usage, s.server = time.Now(), usage(), place.serverCPU() })
 		s.requests.Add(1)
 		return transactions(ctx, q)
 	}

@@ -7,7 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/weirhq/weir/internal/bench"
+	"github.com/weirhq/weir/internal/pgtest"
 )
 
 // runBench runs a measurement at a tiny size and returns its report, which must
@@ -112,4 +115,31 @@ func TestBenchIngestHoldsReadingAgainstWritingAlone(t *testing.T) {
 	if row := rowOf(t, &report, "ingest"); row.Items != 5000 || row.Ceiling == 0 || row.CPUMicroseconds == 0 || row.PeakRSSBytes == 0 {
 		t.Errorf("it came to %+v", row)
 	}
+}
+
+func TestEveryBenchRunsOnPostgreSQLAndLeavesNoDatabase(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t, pgtest.Options{})
+	dsn := server.Database(t)
+	for _, args := range [][]string{
+		{"ingest", "--transactions", "3000"},
+		{"balances", "--accounts", "100"},
+		{"api", "--payments", "2000", "--clients", "2", "--for", "50ms"},
+		{"idle", "--connectors", "2", "--period", "1s", "--for", "1s"},
+	} {
+		report := runBench(t, append(args, "--store", dsn)...)
+		if row := &report.Rows[0]; row.Items == 0 {
+			t.Errorf("bench %s came to %+v", args[0], row)
+		}
+	}
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var left int
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_database WHERE datname LIKE 'weir_scratch%'").Scan(&left); err != nil || left > 0 {
+		t.Errorf("%d databases are left; %v", left, err)
+	}
+	runWeir(t, "bench", "ingest", "--store", "weir.db").wantRefusal(t, "--store", "sqlite", "postgres://")
 }

@@ -100,6 +100,14 @@ func (r *Row) Used(cpu time.Duration) {
 	}
 }
 
+// DatabaseUsed sets what a database server beside the measured process spent
+// meanwhile. It comes after [Row.Rate].
+func (r *Row) DatabaseUsed(cpu time.Duration) {
+	if r.Seconds > 0 {
+		r.DatabaseCorePercent = 100 * cpu.Seconds() / r.Seconds
+	}
+}
+
 // Latencies sets the percentiles.
 func (r *Row) Latencies(l *Latencies) {
 	r.P50Milliseconds, r.P90Milliseconds = milliseconds(l.Percentile(50)), milliseconds(l.Percentile(90))
