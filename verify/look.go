@@ -14,6 +14,8 @@ const (
 	lookTimeout = 6 * time.Second
 	// lookRequestsMax bounds its requests, whatever the service answers.
 	lookRequestsMax = 60
+	// lookBalancesMax is how many accounts a look asks for their balances.
+	lookBalancesMax = 5
 	// redirectsMax bounds the redirects that are followed, as in a hub.
 	redirectsMax = 5
 )
