@@ -30,8 +30,14 @@ func newWaker() *waker {
 	return &waker{expected: make(map[string][]time.Time), asked: make(map[string]time.Time)}
 }
 
-// expect notes that a queue will have a job at a time.
+// expect notes that a queue will have a job at a time. River rounds that time to
+// the millisecond and SQLite's clock counts in whole ones, so a queue that asked
+// at the very instant would find nothing, and not ask again.
 func (w *waker) expect(queue string, at time.Time) {
+	const grain = 5 * time.Millisecond
+	if at.After(time.Now()) {
+		at = at.Add(grain)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	times := w.expected[queue]
