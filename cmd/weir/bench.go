@@ -16,6 +16,6 @@ loopback only, and writes its report as text, as JSON and as an HTML page.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(benchIngestCommand(), benchBalancesCommand(), benchAPICommand(), benchIdleCommand())
+	c.AddCommand(benchIngestCommand(), benchBalancesCommand(), benchAPICommand(), benchIdleCommand(), benchWorkersCommand())
 	return c
 }

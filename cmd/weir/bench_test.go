@@ -80,6 +80,7 @@ func TestBenchIdleCountsThePollsAndTheProcessorTimeOfTheCore(t *testing.T) {
 func TestABenchRefusesASizeThatMeansNothing(t *testing.T) {
 	t.Parallel()
 	runWeir(t, "bench", "idle", "--connectors", "0").wantRefusal(t, "--connectors")
+	runWeir(t, "bench", "workers").wantRefusal(t, "--store postgres://")
 	runWeir(t, "bench", "ingest", "--transactions", "0").wantRefusal(t, "--transactions")
 }
 
@@ -126,6 +127,7 @@ func TestEveryBenchRunsOnPostgreSQLAndLeavesNoDatabase(t *testing.T) {
 		{"balances", "--accounts", "100"},
 		{"api", "--payments", "2000", "--clients", "2", "--for", "50ms"},
 		{"idle", "--connectors", "2", "--period", "1s", "--for", "1s"},
+		{"workers", "--connectors", "2", "--transactions", "1500"},
 	} {
 		report := runBench(t, append(args, "--store", dsn)...)
 		if row := &report.Rows[0]; row.Items == 0 {

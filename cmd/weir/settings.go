@@ -31,6 +31,7 @@ var ownSettings = map[string][]string{
 	"weir bench api":      {"store", "dir", "json", "html", "payments", "connectors", "clients", "depth", "for"},
 	"weir bench balances": {"store", "dir", "json", "html", "accounts", "concurrency"},
 	"weir bench idle":     {"store", "dir", "json", "html", "connectors", "period", "for"},
+	"weir bench workers":  {"store", "dir", "json", "html", "connectors", "transactions"},
 	"weir connect":        {"api-key-file", "polling-period"},
 	"weir configure":      {"api-key-file", "polling-period", "endpoint", "name"},
 	"weir disconnect":     {"yes"},
