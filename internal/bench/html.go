@@ -72,6 +72,8 @@ func pageOf(r *Report) page {
 		p.Verdict = "Measured at a size or in a way for which no target is set."
 	case p.Passed:
 		p.Verdict = fmt.Sprintf("All %d targets are met.", targets)
+	case missed == 1:
+		p.Verdict = fmt.Sprintf("1 of %d targets is missed.", targets)
 	default:
 		p.Verdict = fmt.Sprintf("%d of %d targets are missed.", missed, targets)
 	}
