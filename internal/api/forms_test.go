@@ -188,7 +188,7 @@ func TestHealthcheckNamesWhatFails(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(o *api.Options) { o.Checks["store"] = broken })
 	a := h.get("/_healthcheck").want(http.StatusInternalServerError)
-	if want := `{"store":"the disk is full"}` + "\n"; string(a.body) != want {
+	if want := `{"store":"it does not work; the log says why"}` + "\n"; string(a.body) != want {
 		t.Errorf("got %s, want %s", a.body, want)
 	}
 }
