@@ -86,7 +86,7 @@ func TestAHubGoesOnInAnotherDatabaseWhereItStood(t *testing.T) {
 		t.Errorf("weir serve ended with %d\n%s", status, hub.log())
 	}
 	carry(t, dir, dsn, "back.db")
-	proveDatabase(t, filepath.Join(dir, "back.db"), psp)
+	proveDatabase(t, filepath.Join(dir, "back.db"), filepath.Join(dir, "weir.key"), psp)
 }
 
 // exported makes a database with something in it, and its archive.

@@ -97,7 +97,7 @@ func TestKillAtAnyInstantLosesAndRepeatsNothing(t *testing.T) {
 	if status, _ := c.stop(); status != 0 {
 		t.Errorf("weir serve ended with %d\n%s", status, c.log())
 	}
-	proveDatabase(t, c.database(), psp)
+	proveDatabase(t, c.database(), filepath.Join(dir, "weir.key"), psp)
 }
 
 func allCaughtUp(streams []streamInfo) bool {
@@ -111,11 +111,11 @@ func allCaughtUp(streams []streamInfo) bool {
 
 // proveDatabase compares what is stored with what the PSP has, record by record,
 // and the log of events with what is stored.
-func proveDatabase(t *testing.T, database string, psp *simulator.PSP) {
+func proveDatabase(t *testing.T, database, keyFile string, psp *simulator.PSP) {
 	t.Helper()
 	ctx := context.Background()
 	n, err := openNode(ctx, nodeOptions{
-		Store: database, KeyFile: filepath.Join(filepath.Dir(database), "weir.key"), Listen: "127.0.0.1:0",
+		Store: database, KeyFile: keyFile, Listen: "127.0.0.1:0",
 		PollingPeriod: time.Second, PollingPeriodMin: time.Second, Tiers: connector.Tiers{}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
