@@ -59,8 +59,8 @@ func (v view) AccountVersions(ctx context.Context, versionKeys []int64) ([]store
 }
 
 var accountList = list{
-	query: selectAccountColumns + `FROM account a JOIN connector c ON c.connector_key = a.connector_key + 0
-		JOIN account_version v ON v.account_key = a.account_key AND v.version = a.version WHERE c.deleted_at IS NULL`,
+	query: selectAccountColumns + `FROM account a ` + connectorOfRow("a") + `
+		JOIN account_version v ON v.account_key = a.account_key AND v.version = a.version WHERE true`,
 	createdAt: "a.created_at", key: "a.account_key", connector: "a.connector_key",
 	filter: columns{
 		account: "a", metadata: "v.metadata",

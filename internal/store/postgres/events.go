@@ -43,10 +43,10 @@ func (v view) EventRows(ctx context.Context, after int64, limit int) ([]store.Ev
 	var rows []store.EventRow
 	err := v.query(ctx, `SELECT e.seq, e.kind, e.connector_key, c.provider, c.reference, e.subject, COALESCE(a.payment_key, 0),
 		COALESCE(e.at, a.seen_at, v.seen_at, ''), COALESCE(e.last_updated_at, '')
-		FROM event e JOIN connector c USING (connector_key)
+		FROM event e `+connectorOfRow("e")+`
 		LEFT JOIN adjustment a ON e.kind = 3 AND a.adjustment_key = e.subject
 		LEFT JOIN account_version v ON e.kind = 1 AND v.version_key = e.subject
-		WHERE e.seq > $1 AND c.deleted_at IS NULL ORDER BY e.seq LIMIT $2`, func(scan func(...any) error) error {
+		WHERE e.seq > $1 ORDER BY e.seq LIMIT $2`, func(scan func(...any) error) error {
 		var row store.EventRow
 		var kind int16
 		var provider, reference, at, updatedAt string

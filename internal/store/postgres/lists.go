@@ -33,9 +33,7 @@ func (s *statement) add(text string, args ...any) {
 // index, from the place of the query on.
 type list struct {
 	// query selects from the list's tables, up to and without ORDER BY. It has a
-	// WHERE. Where the list is of all connectors it joins them by the expression in
-	// the list's own index, for any other would lead to another index, and to
-	// putting all rows of a connector in order for each page.
+	// WHERE.
 	query string
 	// createdAt and key are the columns that order the list.
 	createdAt, key string
@@ -44,6 +42,15 @@ type list struct {
 	connector string
 	// filter says which columns a filter may use.
 	filter columns
+}
+
+// connectorOfRow joins the connector, as c, to each row of the table with the
+// alias that is being walked, and drops rows whose connector is being removed.
+// LATERAL keeps the order: else the planner begins with the connectors, and puts
+// all of a connector's rows in order for each page.
+func connectorOfRow(alias string) string {
+	return `CROSS JOIN LATERAL (SELECT provider, reference FROM connector
+		WHERE connector_key = ` + alias + `.connector_key AND COALESCE(deleted_at, '') = '' OFFSET 0) c`
 }
 
 // page makes the statement that reads one page: rows in the direction of q, from
@@ -83,6 +90,9 @@ func (v view) narrow(ctx context.Context, l list, filter hub.Filter) (more strin
 		return "", nil, false, nil
 	}
 	if err := l.filter.compile(&statement{}, filter); err != nil {
+		return "", nil, false, err
+	}
+	if _, err := v.exec(ctx, planFilters); err != nil {
 		return "", nil, false, err
 	}
 	if id, found := connectorOf(filter); found {

@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/weirhq/weir/internal/hub"
 	"github.com/weirhq/weir/internal/store"
@@ -104,7 +106,7 @@ func (v view) PaymentByReference(ctx context.Context, connectorKey int64, refere
 }
 
 var paymentList = list{
-	query:     selectPaymentColumns + `FROM payment p JOIN connector c ON c.connector_key = p.connector_key + 0 WHERE c.deleted_at IS NULL`,
+	query:     selectPaymentColumns + `FROM payment p ` + connectorOfRow("p") + ` WHERE true`,
 	createdAt: "p.created_at", key: "p.payment_key", connector: "p.connector_key",
 	filter: columns{
 		payment: "p", metadata: "p.metadata",
@@ -162,11 +164,12 @@ func (v view) Adjustments(ctx context.Context, paymentKeys []int64) ([]store.Adj
 		return nil, nil
 	}
 	var rows []store.AdjustmentRow
-	err := v.query(ctx, selectAdjustment+` WHERE p.payment_key = ANY ($1::bigint[]) ORDER BY a.adjustment_key`, func(scan func(...any) error) error {
+	err := v.query(ctx, selectAdjustment+` WHERE p.payment_key = ANY ($1::bigint[])`, func(scan func(...any) error) error {
 		a, err := readAdjustment(scan)
 		rows = append(rows, a)
 		return err
 	}, paymentKeys)
+	slices.SortFunc(rows, func(a, b store.AdjustmentRow) int { return cmp.Compare(a.Key, b.Key) })
 	return rows, err
 }
 
@@ -200,13 +203,16 @@ func (v view) records(ctx context.Context, text string, args ...any) ([]store.Re
 }
 
 // LeadRecords implements [store.PaymentView]. The index knows the first 600
-// characters; those that share them are put in order behind it.
+// characters: the walk takes all that share those of the last one, and puts what
+// it has taken in order.
 func (v view) LeadRecords(ctx context.Context, connectorKey int64, after string, limit int) ([]store.RecordRow, error) {
 	return v.records(ctx, `SELECT p.reference,
 		(SELECT a.raw FROM adjustment a WHERE a.payment_key = p.payment_key AND a.record IS NULL
 		 ORDER BY a.updated_at DESC, a.adjustment_key DESC LIMIT 1)
-		FROM payment p WHERE p.connector_key = $1 AND left(p.reference, 600) >= left($2, 600) AND p.reference > $2
-		ORDER BY left(p.reference, 600), p.reference LIMIT $3`, connectorKey, encode(after), int64(limit))
+		FROM (SELECT payment_key, reference FROM payment
+			WHERE connector_key = $1 AND left(reference, 600) >= left($2, 600) AND reference > $2
+			ORDER BY left(reference, 600) FETCH FIRST $3 ROWS WITH TIES) p
+		ORDER BY p.reference`, connectorKey, encode(after), int64(limit))
 }
 
 // RelatedRecords implements [store.PaymentView].

@@ -10,7 +10,7 @@ import (
 const selectRejection = `SELECT r.rejection_key, r.stream_key, c.provider, c.reference, s.resource, r.reference, r.hash, COALESCE(r.stamped_at, ''),
 	r.reason, r.first_seen_at, r.last_seen_at, COALESCE(r.resolved_at, ''), `
 
-const joinRejection = ` JOIN stream s ON s.stream_key = r.stream_key JOIN connector c ON c.connector_key = s.connector_key AND c.deleted_at IS NULL `
+var joinRejection = ` CROSS JOIN LATERAL (SELECT resource, connector_key FROM stream WHERE stream_key = r.stream_key OFFSET 0) s ` + connectorOfRow("s") + ` `
 
 func (v view) rejections(ctx context.Context, text string, args ...any) ([]store.RejectionRow, error) {
 	var rows []store.RejectionRow

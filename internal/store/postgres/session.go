@@ -23,16 +23,20 @@ import (
 // All statements look rows up by keys and walk along indexes, for which nested
 // loops over indexes are right whatever the statistics say. Plans are made while
 // the tables are small and are kept while they grow, so the others are switched
-// off. Where a batch is looked up, LATERAL with OFFSET 0 keeps the planner from
-// reading all of a connector's rows instead, which it takes for few: on a new
-// table that made a page of a thousand rows take more than a second. jit pays
-// for no statement here.
+// off, and for reading also to put in order what an index has in order. Where a
+// batch is looked up, LATERAL with OFFSET 0 keeps the planner from reading all of
+// a connector's rows instead, which it takes for few: on a new table that made a
+// page of a thousand rows take more than a second. jit pays for no statement here.
 const (
-	planSettings = `SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off`
-	beginWrite   = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '20s'; ` +
+	planSettings = `SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off; ` +
+		`SET LOCAL enable_bitmapscan = off`
+	beginWrite = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '20s'; ` +
 		`SET LOCAL idle_in_transaction_session_timeout = '60s'; ` + planSettings
 	beginRead = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'; ` +
-		`SET LOCAL idle_in_transaction_session_timeout = '60s'; ` + planSettings
+		`SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL enable_sort = off; ` + planSettings
+	// planFilters lets a list with a filter be read by the index of what it asks
+	// for, and put in order then: such a one is planned for its values.
+	planFilters = `SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on`
 )
 
 const (
