@@ -43,11 +43,18 @@ func Migrate(ctx context.Context, dsn string) (from, to int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	describe := describe(config.ConnConfig)
+	name := describe(config.ConnConfig)
+	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
+	if err != nil {
+		return 0, 0, explain(name, err)
+	}
+	if err := errors.Join(checkServer(ctx, conn, name), conn.Close(ctx)); err != nil {
+		return 0, 0, explain(name, err)
+	}
 	pool := stdlib.OpenDB(*config.ConnConfig)
 	defer func() { err = errors.Join(err, pool.Close()) }()
-	from, to, err = migrate(ctx, pool, describe, true)
-	return from, to, explain(describe, err)
+	from, to, err = migrate(ctx, pool, name, true)
+	return from, to, explain(name, err)
 }
 
 // migrate brings the tables up to date, or looks whether they are.

@@ -91,6 +91,9 @@ func TestADatabaseThatCanNotServeIsRefused(t *testing.T) {
 	t.Cleanup(func() { dropRole(t, dsn, name) })
 	other := changed(t, dsn, func(u *url.URL) { u.User = url.UserPassword(strings.ToLower(name), "hunter2") })
 	refusedToOpen(t, Options{DSN: other, Migrate: true}, "this user may not create tables")
+	if _, _, err := Migrate(t.Context(), other); err == nil || !strings.Contains(err.Error(), "this user may not create tables") {
+		t.Errorf("Migrate: %v", err)
+	}
 	refusedToOpen(t, Options{DSN: dsn}, "are at version 0 and this program needs 1; run weir migrate first, or start with --auto-migrate")
 	do(t, dsn, `CREATE TABLE payment (id int)`)
 	refusedToOpen(t, Options{DSN: dsn, Migrate: true}, "holds tables of another program")
