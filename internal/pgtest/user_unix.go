@@ -11,13 +11,16 @@ import (
 )
 
 // unprivileged makes a command run as somebody whom PostgreSQL accepts: it
-// refuses to run as root. Others start it as themselves.
+// refuses to run as root. Others start it as themselves. It has a process group
+// of its own, so that whoever interrupts the tests does not also end the shell
+// that cleans up behind them.
 func unprivileged() *syscall.SysProcAttr {
+	attributes := &syscall.SysProcAttr{Setpgid: true}
 	uid, gid, err := somebody()
-	if err != nil || os.Geteuid() != 0 {
-		return nil
+	if err == nil && os.Geteuid() == 0 {
+		attributes.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)} //nolint:gosec // numbers of users fit
 	}
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}} //nolint:gosec // numbers of users fit
+	return attributes
 }
 
 // giveAway gives a file to that somebody.

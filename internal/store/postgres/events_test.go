@@ -88,7 +88,7 @@ func TestAReaderOfTheLogNeverPassesAnEventThatCommitsLater(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var wait sync.WaitGroup
-	var all, undone int64
+	var all int64
 	plan := rand.New(rand.NewPCG(seed, 0))
 	errUndone := errors.New("undone")
 	for range writers {
@@ -100,8 +100,6 @@ func TestAReaderOfTheLogNeverPassesAnEventThatCommitsLater(t *testing.T) {
 		for i, n := range sizes {
 			if i%5 != 4 {
 				all += int64(n)
-			} else {
-				undone++
 			}
 		}
 		hold := func() { time.Sleep(time.Duration(random.IntN(4000)) * time.Microsecond) }
@@ -146,9 +144,6 @@ func TestAReaderOfTheLogNeverPassesAnEventThatCommitsLater(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if undone == 0 {
-		t.Error("no writer was undone; the test shows less than it says")
-	}
 }
 
 // TestAWriterThatIsSlowBeforeItAppendsHoldsNobodyUp is the order that decides:
