@@ -14,6 +14,7 @@ import (
 
 	"github.com/weirhq/weir/internal/bench"
 	"github.com/weirhq/weir/internal/hub"
+	"github.com/weirhq/weir/internal/store"
 )
 
 const (
@@ -96,10 +97,7 @@ func (b *apiBench) run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	questions := b.questions(&filled)
-	if err := b.overHTTP(ctx, out, place, questions, report); err != nil {
-		return err
-	}
-	if err := b.onTheStore(ctx, out, place, questions, report); err != nil {
+	if err := b.ask(ctx, out, place, questions, report); err != nil {
 		return err
 	}
 	b.aim(report)
@@ -116,7 +114,7 @@ type question struct {
 	// path is what a client asks the API for, by the number of the call.
 	path func(number int64) string
 	// ask is the same on the store.
-	ask func(ctx context.Context, n *node, number int64) error
+	ask func(ctx context.Context, s *store.Store, number int64) error
 }
 
 // The names of the questions that targets speak of.
@@ -136,8 +134,8 @@ func (b *apiBench) questions(filled *fill) []question {
 		{
 			name: askByID, unit: "payments",
 			path: func(number int64) string { return "/v3/payments/" + sample(number).String() },
-			ask: func(ctx context.Context, n *node, number int64) error {
-				_, err := n.store.Payment(ctx, sample(number))
+			ask: func(ctx context.Context, s *store.Store, number int64) error {
+				_, err := s.Payment(ctx, sample(number))
 				return err
 			},
 		},
@@ -179,27 +177,37 @@ func list(name string, words func(int64) string, filter func(int64) hub.Filter) 
 			}
 			return path
 		},
-		ask: func(ctx context.Context, n *node, number int64) error {
+		ask: func(ctx context.Context, s *store.Store, number int64) error {
 			query := hub.ListQuery{Limit: apiPage}
 			if filter != nil {
 				query.Filter = filter(number)
 			}
-			_, err := n.store.Payments(ctx, query)
+			_, err := s.Payments(ctx, query)
 			return err
 		},
 	}
 }
 
-// overHTTP asks all questions of a core's API.
-func (b *apiBench) overHTTP(ctx context.Context, out io.Writer, place *benchPlace, questions []question, report *bench.Report) (err error) {
+// ask asks all questions, each of a core's API and right after that of the store,
+// so that what else goes on at the machine falls on both.
+func (b *apiBench) ask(ctx context.Context, out io.Writer, place *benchPlace, questions []question, report *bench.Report) (err error) {
 	core, err := startBenchHub(ctx, place.arguments()...)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, core.stop()) }()
+	stores, closeStores, err := place.openStores(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeStores()) }()
 	show := newProgress(out)
 	defer show.end()
-	deep, walked, err := b.walk(ctx, core, show)
+	cursor, walked, err := b.walk(ctx, core, show)
+	if err != nil {
+		return err
+	}
+	deep, err := b.deepQuery(ctx, stores[0])
 	if err != nil {
 		return err
 	}
@@ -210,27 +218,62 @@ func (b *apiBench) overHTTP(ctx context.Context, out io.Writer, place *benchPlac
 	}
 	defer hangUp()
 	for _, q := range questions {
-		show.line(q.name + ": asked over HTTP")
+		show.line(q.name)
 		if q.name == b.askDeepPage() {
-			q.path = func(int64) string { return "/v3/payments?cursor=" + deep }
+			q.path = func(int64) string { return "/v3/payments?cursor=" + cursor }
+			q.ask = func(ctx context.Context, s *store.Store, _ int64) error {
+				_, err := s.Payments(ctx, deep)
+				return err
+			}
 		}
-		before, server := core.usage(), place.serverCPU()
-		loaded, err := bench.Load{Clients: b.clients, For: b.lasting}.Run(ctx, func(_ context.Context, client int, number int64) error {
-			_, err := conns[client].Get(q.path(number))
-			return err
+		row, err := b.overHTTP(ctx, q, core, place, conns)
+		if err != nil {
+			return fmt.Errorf("%s: %w", q.name, err)
+		}
+		load := bench.Load{Clients: b.clients, For: b.lasting / apiStoreShare}
+		loaded, err := load.Run(ctx, func(ctx context.Context, client int, number int64) error {
+			return q.ask(ctx, stores[client%len(stores)], number)
 		})
 		if err != nil {
 			return fmt.Errorf("%s: %w", q.name, err)
 		}
-		used := core.usage()
-		row := bench.Row{Name: q.name, Unit: q.unit, PeakRSSBytes: used.peakRSS}
-		row.Rate(loaded.Latencies.Count(), loaded.Elapsed)
-		row.Latencies(&loaded.Latencies)
-		row.Used(used.cpu - before.cpu)
-		row.DatabaseUsed(place.serverCPU() - server)
+		row.Against(apiCeilingName, float64(loaded.Latencies.Count())/loaded.Elapsed.Seconds())
 		report.Rows = append(report.Rows, row)
 	}
 	return nil
+}
+
+// overHTTP asks one question of a core's API.
+func (b *apiBench) overHTTP(ctx context.Context, q question, core *benchHub, place *benchPlace, conns []*bench.Conn) (bench.Row, error) {
+	before, server := core.usage(), place.serverCPU()
+	load := bench.Load{Clients: b.clients, For: b.lasting}
+	loaded, err := load.Run(ctx, func(_ context.Context, client int, number int64) error {
+		_, err := conns[client].Get(q.path(number))
+		return err
+	})
+	if err != nil {
+		return bench.Row{}, err
+	}
+	used := core.usage()
+	row := bench.Row{Name: q.name, Unit: q.unit, PeakRSSBytes: used.peakRSS}
+	row.Rate(loaded.Latencies.Count(), loaded.Elapsed)
+	row.Latencies(&loaded.Latencies)
+	row.Used(used.cpu - before.cpu)
+	row.DatabaseUsed(place.serverCPU() - server)
+	return row, nil
+}
+
+// deepQuery finds the place of the deep page in the store.
+func (b *apiBench) deepQuery(ctx context.Context, s *store.Store) (hub.ListQuery, error) {
+	deep := hub.ListQuery{Limit: apiPage}
+	for range b.depth - 1 {
+		page, err := s.Payments(ctx, deep)
+		if err != nil {
+			return deep, err
+		}
+		deep.At = page.Last
+	}
+	return deep, nil
 }
 
 // dialAll connects so many clients. hangUp closes their connections.
@@ -296,42 +339,6 @@ func nextOf(page []byte) string {
 	}
 	next, _, _ := bytes.Cut(rest, []byte(`"`))
 	return string(next)
-}
-
-// onTheStore asks the same questions without the API.
-func (b *apiBench) onTheStore(ctx context.Context, out io.Writer, place *benchPlace, questions []question, report *bench.Report) (err error) {
-	n, err := openQuietNode(ctx, place.options())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.close()) }()
-	show := newProgress(out)
-	defer show.end()
-	deep := hub.ListQuery{Limit: apiPage}
-	for range b.depth - 1 {
-		page, err := n.store.Payments(ctx, deep)
-		if err != nil {
-			return err
-		}
-		deep.At = page.Last
-	}
-	for i, q := range questions {
-		show.line(q.name + ": asked of the store")
-		if q.name == b.askDeepPage() {
-			q.ask = func(ctx context.Context, n *node, _ int64) error {
-				_, err := n.store.Payments(ctx, deep)
-				return err
-			}
-		}
-		loaded, err := bench.Load{Clients: b.clients, For: b.lasting / apiStoreShare}.Run(ctx, func(ctx context.Context, _ int, number int64) error {
-			return q.ask(ctx, n, number)
-		})
-		if err != nil {
-			return fmt.Errorf("%s: %w", q.name, err)
-		}
-		report.Rows[i].Against(apiCeilingName, float64(loaded.Latencies.Count())/loaded.Elapsed.Seconds())
-	}
-	return nil
 }
 
 // aim holds the rows against what is promised, where the run is the promised one.

@@ -13,7 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/pflag"
 
+	"github.com/weirhq/weir/internal/store"
 	"github.com/weirhq/weir/internal/store/postgres"
+	"github.com/weirhq/weir/internal/store/sqlite"
 )
 
 // benchStore says where measurements put their databases.
@@ -85,6 +87,40 @@ func (p *benchPlace) arguments() []string {
 		args = append(args, "--auto-migrate")
 	}
 	return args
+}
+
+// placeReaders is how many readers a core has on a SQLite file.
+const placeReaders = 4
+
+// openStores opens the database for reading, beside a core that has it open: as
+// many stores as have together the readers that a core has.
+func (p *benchPlace) openStores(ctx context.Context) (stores []*store.Store, closeAll func() error, err error) {
+	if !p.isFile() {
+		options := p.options()
+		options.Role = roleAPI
+		n, err := openQuietNode(ctx, options)
+		if err != nil {
+			return nil, nil, err
+		}
+		return []*store.Store{n.store}, n.close, nil
+	}
+	var files []*sqlite.DB
+	closeAll = func() error {
+		var errs []error
+		for _, file := range files {
+			errs = append(errs, file.Close())
+		}
+		return errors.Join(errs...)
+	}
+	for range placeReaders {
+		file, err := sqlite.OpenForReading(ctx, p.store)
+		if err != nil {
+			return nil, nil, errors.Join(err, closeAll())
+		}
+		files = append(files, file)
+		stores = append(stores, store.New(file, nil)) // nothing is asked for that is sealed
+	}
+	return stores, closeAll, nil
 }
 
 // serverProcess finds the process of a PostgreSQL server on this machine.
