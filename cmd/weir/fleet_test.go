@@ -84,10 +84,10 @@ type fleet struct {
 	kills   int
 }
 
-// TestAFleetWhoseWorkersDieLosesAndRepeatsNothing runs workers on one database,
+// TestAFleetWhoseWorkersAreKilledLosesAndRepeatsNothing runs workers on one database,
 // kills one after the other without warning, restarts the database under them,
 // and compares what is stored in the end with what the providers have.
-func TestAFleetWhoseWorkersDieLosesAndRepeatsNothing(t *testing.T) {
+func TestAFleetWhoseWorkersAreKilledLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	program(t)
 	seed := *fleetSeed
