@@ -1,5 +1,10 @@
 package hub
 
+import (
+	"fmt"
+	"slices"
+)
+
 // Filter is a condition on the rows of a list, already valid: its identifiers
 // are parsed and its fields belong to the list. It is one of [And], [Or],
 // [Not], [OfConnector], [IsAccount], [IsPayment], [CompareText],
@@ -64,6 +69,67 @@ const (
 	Greater        Operator = ">"
 	GreaterOrEqual Operator = ">="
 )
+
+// Check refuses what is no operator, with CodeInvalid: a database that makes one
+// a part of its language must not be handed anything else.
+func (o Operator) Check() error {
+	switch o {
+	case Equal, Less, LessOrEqual, Greater, GreaterOrEqual:
+		return nil
+	}
+	return Errorf(CodeInvalid, "there is no operator %q", o)
+}
+
+// ConnectorOf returns the connector that every row of a filter belongs to, and
+// false where the filter does not say so.
+func ConnectorOf(filter Filter) (ConnectorID, bool) {
+	switch f := filter.(type) {
+	case OfConnector:
+		return f.ID, true
+	case IsAccount:
+		return f.ID.Connector, true
+	case IsPayment:
+		return f.ID.Connector, true
+	case And:
+		for _, part := range f {
+			if id, found := ConnectorOf(part); found {
+				return id, true
+			}
+		}
+	}
+	return ConnectorID{}, false
+}
+
+// AsksForReference reports whether every row of a filter has one certain reference.
+func AsksForReference(filter Filter) bool {
+	switch f := filter.(type) {
+	case CompareText:
+		return f.Field == FieldReference && f.Operator == Equal
+	case IsAccount, IsPayment:
+		return true
+	case And:
+		return slices.ContainsFunc(f, AsksForReference)
+	}
+	return false
+}
+
+// NotFilterable is the error of a list that has no such thing as a filter asks for.
+func NotFilterable(filter Filter) error {
+	what := fmt.Sprintf("%T", filter)
+	switch f := filter.(type) {
+	case CompareText:
+		what = "the field " + string(f.Field)
+	case CompareAmount:
+		what = "the field " + string(f.Field)
+	case HasMetadata:
+		what = "metadata"
+	case IsAccount:
+		what = "an account"
+	case IsPayment:
+		what = "a payment"
+	}
+	return Errorf(CodeInvalid, "this list can't be filtered by %s", what)
+}
 
 // TextField is a field of a row that holds text. Which list has which:
 //

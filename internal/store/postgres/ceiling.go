@@ -79,7 +79,7 @@ func (c *copier) add(a *hub.PaymentAdjustment) error {
 		string(a.Scheme), string(a.Asset), digits, orNull(encode(a.SourceAccount)), orNull(encode(a.DestinationAccount)), orNull(meta),
 		instant(a.SeenAt), hash[:], a.Raw,
 	})
-	c.events = append(c.events, []any{c.key, int16(kindPayment), c.connectorKey, c.key})
+	c.events = append(c.events, []any{c.key, int16(store.KindPayment), c.connectorKey, c.key})
 	return nil
 }
 

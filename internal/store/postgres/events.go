@@ -2,41 +2,9 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/weirhq/weir/internal/hub"
 	"github.com/weirhq/weir/internal/store"
 )
-
-// The kinds of event, as the table has them.
-const (
-	kindAccount = 1
-	kindBalance = 2
-	kindPayment = 3
-)
-
-func kindOf(t hub.EventType) (int16, error) {
-	switch t {
-	case hub.SavedAccount:
-		return kindAccount, nil
-	case hub.SavedBalance:
-		return kindBalance, nil
-	case hub.SavedPayment:
-		return kindPayment, nil
-	}
-	return 0, fmt.Errorf("the log has no kind for %s", t)
-}
-
-func typeOf(kind int16) hub.EventType {
-	switch kind {
-	case kindAccount:
-		return hub.SavedAccount
-	case kindBalance:
-		return hub.SavedBalance
-	default:
-		return hub.SavedPayment
-	}
-}
 
 // EventRows implements [store.EventView].
 func (v view) EventRows(ctx context.Context, after int64, limit int) ([]store.EventRow, error) {
@@ -51,7 +19,7 @@ func (v view) EventRows(ctx context.Context, after int64, limit int) ([]store.Ev
 		var kind int16
 		var provider, reference, at, updatedAt string
 		err := scan(&row.Sequence, &kind, &row.ConnectorKey, &provider, &reference, &row.Subject, &row.PaymentKey, &at, &updatedAt)
-		row.Type, row.Connector = typeOf(kind), connectorID(provider, reference)
+		row.Type, row.Connector = store.EventKind(kind).Type(), connectorID(provider, reference)
 		row.At, row.LastUpdatedAt = parseInstant(at), parseInstant(updatedAt)
 		rows = append(rows, row)
 		return err
@@ -105,10 +73,11 @@ func eventValues(rows []store.EventRow) ([]any, error) {
 	kinds, numbers, texts := make([]int16, n), arraysOf[int64](2, n), arraysOf[string](2, n)
 	for i := range rows {
 		e := &rows[i]
-		var err error
-		if kinds[i], err = kindOf(e.Type); err != nil {
+		kind, err := store.KindOf(e.Type)
+		if err != nil {
 			return nil, err
 		}
+		kinds[i] = int16(kind)
 		setAll(numbers, i, e.ConnectorKey, e.Subject)
 		setAll(texts, i, instantOrNone(e.At), instantOrNone(e.LastUpdatedAt))
 	}

@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"fmt"
-
 	"github.com/weirhq/weir/internal/hub"
 )
 
@@ -50,7 +48,7 @@ func (c columns) compile(s *statement, filter hub.Filter) error {
 	case hub.CompareAmount:
 		if column := c.amount[f.Field]; column != "" {
 			s.add("("+column+" "+string(f.Operator)+" ?::text::numeric)", f.Amount.String())
-			return operator(f.Operator)
+			return f.Operator.Check()
 		}
 	case hub.HasMetadata:
 		if c.metadata != "" {
@@ -63,7 +61,7 @@ func (c columns) compile(s *statement, filter hub.Filter) error {
 }
 
 func unusable(filter hub.Filter) error {
-	return hub.Errorf(hub.CodeInvalid, "this list can't be filtered by %s", describeFilter(filter))
+	return hub.NotFilterable(filter)
 }
 
 func (c columns) join(s *statement, parts []hub.Filter, with, empty string) error {
@@ -98,7 +96,7 @@ func (c columns) compareText(s *statement, f hub.CompareText) error {
 	default:
 		s.add("("+column+" "+string(f.Operator)+" ?)", encode(f.Text))
 	}
-	return operator(f.Operator)
+	return f.Operator.Check()
 }
 
 // isStatus reports whether a text may stand in a statement as it is.
@@ -109,30 +107,4 @@ func isStatus(text string) bool {
 		}
 	}
 	return len(text) > 0 && len(text) < 40
-}
-
-// operator refuses what is no operator, because operators become part of SQL.
-func operator(op hub.Operator) error {
-	switch op {
-	case hub.Equal, hub.Less, hub.LessOrEqual, hub.Greater, hub.GreaterOrEqual:
-		return nil
-	}
-	return hub.Errorf(hub.CodeInvalid, "there is no operator %q", op)
-}
-
-func describeFilter(filter hub.Filter) string {
-	switch f := filter.(type) {
-	case hub.CompareText:
-		return "the field " + string(f.Field)
-	case hub.CompareAmount:
-		return "the field " + string(f.Field)
-	case hub.HasMetadata:
-		return "metadata"
-	case hub.IsAccount:
-		return "an account"
-	case hub.IsPayment:
-		return "a payment"
-	default:
-		return fmt.Sprintf("%T", filter)
-	}
 }

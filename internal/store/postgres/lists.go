@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -95,14 +94,14 @@ func (v view) narrow(ctx context.Context, l list, filter hub.Filter) (more strin
 	if _, err := v.exec(ctx, planFilters); err != nil {
 		return "", nil, false, err
 	}
-	if id, found := connectorOf(filter); found {
+	if id, found := hub.ConnectorOf(filter); found {
 		row, found, err := v.ConnectorRow(ctx, id)
 		if err != nil || !found {
 			return "", nil, !found, err
 		}
 		return " AND " + l.connector + " + 0 = ?", []any{row.Key}, false, nil
 	}
-	if asksForReference(filter) {
+	if hub.AsksForReference(filter) {
 		return " AND " + l.connector + " = ANY (ARRAY(SELECT connector_key FROM connector))", nil, false, nil
 	}
 	return "", nil, false, nil
@@ -117,34 +116,4 @@ func (s *statement) planned(q hub.ListQuery) []any {
 		return s.args
 	}
 	return append([]any{pgx.QueryExecModeExec}, s.args...)
-}
-
-// connectorOf returns the connector that every row of a filter belongs to.
-func connectorOf(filter hub.Filter) (hub.ConnectorID, bool) {
-	switch f := filter.(type) {
-	case hub.OfConnector:
-		return f.ID, true
-	case hub.IsAccount:
-		return f.ID.Connector, true
-	case hub.IsPayment:
-		return f.ID.Connector, true
-	case hub.And:
-		for _, part := range f {
-			if id, found := connectorOf(part); found {
-				return id, true
-			}
-		}
-	}
-	return hub.ConnectorID{}, false
-}
-
-// asksForReference reports whether every row of a filter has one reference.
-func asksForReference(filter hub.Filter) bool {
-	switch f := filter.(type) {
-	case hub.CompareText:
-		return f.Field == hub.FieldReference && f.Operator == hub.Equal
-	case hub.And:
-		return slices.ContainsFunc(f, asksForReference)
-	}
-	return false
 }

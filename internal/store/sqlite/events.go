@@ -2,41 +2,10 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/weirhq/weir/internal/hub"
 	"github.com/weirhq/weir/internal/store"
 )
-
-// The kinds of event, as the table has them.
-const (
-	kindAccount = 1
-	kindBalance = 2
-	kindPayment = 3
-)
-
-func kindOf(t hub.EventType) (int64, error) {
-	switch t {
-	case hub.SavedAccount:
-		return kindAccount, nil
-	case hub.SavedBalance:
-		return kindBalance, nil
-	case hub.SavedPayment:
-		return kindPayment, nil
-	}
-	return 0, fmt.Errorf("the log has no kind for %s", t)
-}
-
-func typeOf(kind int64) hub.EventType {
-	switch kind {
-	case kindAccount:
-		return hub.SavedAccount
-	case kindBalance:
-		return hub.SavedBalance
-	default:
-		return hub.SavedPayment
-	}
-}
 
 // EventRows implements [store.EventView].
 func (v view) EventRows(ctx context.Context, after int64, limit int) ([]store.EventRow, error) {
@@ -48,7 +17,7 @@ func (v view) EventRows(ctx context.Context, after int64, limit int) ([]store.Ev
 		LEFT JOIN account_version v ON e.kind = 1 AND v.version_key = e.subject
 		WHERE e.seq > ? AND c.deleted_at IS NULL ORDER BY e.seq LIMIT ?`, func(r row) error {
 		rows = append(rows, store.EventRow{
-			Sequence: r.int(0), Type: typeOf(r.int(1)), ConnectorKey: r.int(2),
+			Sequence: r.int(0), Type: store.EventKind(r.int(1)).Type(), ConnectorKey: r.int(2),
 			Connector: hub.ConnectorID{Provider: r.text(3), Reference: r.text(4)},
 			Subject:   r.int(5), PaymentKey: r.int(6), At: r.instant(7), LastUpdatedAt: r.instant(8),
 		})
@@ -91,12 +60,12 @@ func (t *tx) AppendEvents(ctx context.Context, rows []store.EventRow) error {
 		e := &rows[i]
 		last++
 		e.Sequence = last
-		kind, err := kindOf(e.Type)
+		kind, err := store.KindOf(e.Type)
 		if err != nil {
 			return err
 		}
 		_, err = t.exec(ctx, `INSERT INTO event (seq, kind, connector_key, subject, at, last_updated_at) VALUES (?, ?, ?, ?, ?, ?)`,
-			e.Sequence, kind, e.ConnectorKey, e.Subject, instantOrNull(e.At), instantOrNull(e.LastUpdatedAt))
+			e.Sequence, int64(kind), e.ConnectorKey, e.Subject, instantOrNull(e.At), instantOrNull(e.LastUpdatedAt))
 		if err != nil {
 			return err
 		}

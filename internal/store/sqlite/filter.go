@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/weirhq/weir/internal/hub"
@@ -50,7 +49,7 @@ func (c columns) compile(filter hub.Filter) (string, []any, error) {
 			if common := c.common[f.Field]; common != "" && common != f.Text && f.Operator == hub.Equal {
 				return "(" + column + " <> '" + common + "' AND " + column + " = ?)", []any{f.Text}, nil
 			}
-			return "(" + column + " " + string(f.Operator) + " ?)", []any{f.Text}, operator(f.Operator)
+			return "(" + column + " " + string(f.Operator) + " ?)", []any{f.Text}, f.Operator.Check()
 		}
 	case hub.CompareAmount:
 		if column := c.amount[f.Field]; column != "" {
@@ -61,7 +60,7 @@ func (c columns) compile(filter hub.Filter) (string, []any, error) {
 			return hasMetadata(c.metadata, f)
 		}
 	}
-	return "", nil, hub.Errorf(hub.CodeInvalid, "this list can't be filtered by %s", describe(filter))
+	return "", nil, hub.NotFilterable(filter)
 }
 
 // hasMetadata looks for one pair. Taking JSON apart costs many times what
@@ -129,32 +128,6 @@ func compareAmount(column string, op hub.Operator, amount hub.Amount) (string, [
 	case hub.GreaterOrEqual:
 		return "NOT " + less, args, nil
 	default:
-		return "", nil, operator(op)
-	}
-}
-
-// operator refuses what is no operator, because operators become part of SQL.
-func operator(op hub.Operator) error {
-	switch op {
-	case hub.Equal, hub.Less, hub.LessOrEqual, hub.Greater, hub.GreaterOrEqual:
-		return nil
-	}
-	return hub.Errorf(hub.CodeInvalid, "there is no operator %q", op)
-}
-
-func describe(filter hub.Filter) string {
-	switch f := filter.(type) {
-	case hub.CompareText:
-		return "the field " + string(f.Field)
-	case hub.CompareAmount:
-		return "the field " + string(f.Field)
-	case hub.HasMetadata:
-		return "metadata"
-	case hub.IsAccount:
-		return "an account"
-	case hub.IsPayment:
-		return "a payment"
-	default:
-		return fmt.Sprintf("%T", filter)
+		return "", nil, op.Check()
 	}
 }

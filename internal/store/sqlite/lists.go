@@ -156,14 +156,14 @@ func (v view) readPage(ctx context.Context, l *sharedList, q hub.ListQuery, each
 // that is not there.
 func (v view) narrow(ctx context.Context, l *sharedList, filter hub.Filter) (query string, args []any, none bool, err error) {
 	on := "c.connector_key = " + l.connector
-	if asksForReference(filter) {
+	if hub.AsksForReference(filter) {
 		// Each connector is asked for its one row. CROSS JOIN keeps the order.
 		query = l.columns + " FROM connector c CROSS JOIN " + l.table + " ON " + on
 	} else {
 		query = l.columns + " FROM " + l.table + " CROSS JOIN connector c ON " + on
 	}
 	query += l.joins + " WHERE c.deleted_at IS NULL"
-	if id, found := connectorOf(filter); found {
+	if id, found := hub.ConnectorOf(filter); found {
 		row, found, err := v.ConnectorRow(ctx, id)
 		if err != nil || !found {
 			return "", nil, true, err
@@ -172,36 +172,4 @@ func (v view) narrow(ctx context.Context, l *sharedList, filter hub.Filter) (que
 		args = append(args, row.Key)
 	}
 	return query, args, false, nil
-}
-
-// connectorOf returns the connector that every row of a filter belongs to.
-func connectorOf(filter hub.Filter) (hub.ConnectorID, bool) {
-	switch f := filter.(type) {
-	case hub.OfConnector:
-		return f.ID, true
-	case hub.IsAccount:
-		return f.ID.Connector, true
-	case hub.IsPayment:
-		return f.ID.Connector, true
-	case hub.And:
-		for _, part := range f {
-			if id, found := connectorOf(part); found {
-				return id, true
-			}
-		}
-	}
-	return hub.ConnectorID{}, false
-}
-
-// asksForReference reports whether every row of a filter has one certain reference.
-func asksForReference(filter hub.Filter) bool {
-	switch f := filter.(type) {
-	case hub.CompareText:
-		return f.Field == hub.FieldReference && f.Operator == hub.Equal
-	case hub.IsAccount, hub.IsPayment:
-		return true
-	case hub.And:
-		return slices.ContainsFunc(f, asksForReference)
-	}
-	return false
 }
