@@ -6,9 +6,9 @@ import (
 	"github.com/weirhq/weir/internal/hub"
 )
 
-// EventKind is the type of an event as a row of the log has it: a small number,
+// EventKind is the type of an event as a row of the log has it: a number,
 // the same in every database, so that a log can be carried from one to another.
-type EventKind int16
+type EventKind int64
 
 // The kinds.
 const (

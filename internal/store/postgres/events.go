@@ -77,7 +77,7 @@ func eventValues(rows []store.EventRow) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		kinds[i] = int16(kind)
+		kinds[i] = int16(kind) //nolint:gosec // one of three
 		setAll(numbers, i, e.ConnectorKey, e.Subject)
 		setAll(texts, i, instantOrNone(e.At), instantOrNone(e.LastUpdatedAt))
 	}
