@@ -23,6 +23,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/weirhq/weir/internal/hub"
@@ -101,6 +102,7 @@ type Engine struct {
 	sqlite   *river.Client[*sql.Tx] // nil on PostgreSQL
 	postgres *river.Client[pgx.Tx]  // nil on SQLite
 	waker    *waker                 // nil on PostgreSQL
+	executor riverdriver.Executor   // where the waker looks
 	listener *pgxpool.Pool          // nil where nothing is listened to
 	consoles []*console
 
@@ -275,6 +277,10 @@ func (e *Engine) start(ctx, running context.Context) error {
 	if err := e.database.prepare(ctx); err != nil {
 		return err
 	}
+	if e.waker != nil {
+		e.loops.Go(func() { e.waker.run(running, e.waker.lookTogether(e.executor)) })
+		e.loops.Go(func() { e.keepLooking(running) })
+	}
 	if err := e.startClient(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
@@ -307,6 +313,9 @@ func (e *Engine) Stopping() <-chan struct{} { return e.stopping }
 // or for the next start. It is safe to call again, and without a Start.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.halt.Do(func() { close(e.stopping) })
+	if e.waker != nil {
+		e.waker.stop() // else River would wait for its queues
+	}
 	if e.listener != nil {
 		defer e.listener.Close()
 	}

@@ -16,9 +16,9 @@ import (
 // which stops every schedule for twenty seconds, and freeing is one more write
 // for each poll.
 //
-// And where a waker knows that a queue has no job that is due, the database is
-// not asked, and notes of River's other parts are looked for less often. Only
-// SQLite has one.
+// And where there is a waker, a queue that asks for jobs gets its answer when it
+// has one, and notes of River's other parts are looked for less often. Only SQLite
+// has one.
 type onTime[TTx any] struct {
 	riverdriver.Driver[TTx]
 	waker *waker
@@ -52,7 +52,7 @@ func (d onTime[TTx]) GetListener(params *riverdriver.GetListenenerParams) riverd
 	if d.waker == nil {
 		return listener
 	}
-	return &calmListener{Listener: listener}
+	return &calmListener{Listener: listener, waker: d.waker}
 }
 
 const (
@@ -61,11 +61,15 @@ const (
 	listenEvery = 300 * time.Millisecond
 	// listenFor ends a look after the first question: River waits 50 ms for the next.
 	listenFor = 45 * time.Millisecond
+	// controlTopic is that of River's notes to queues: that one is paused or goes
+	// on, or a job is canceled.
+	controlTopic = "river_control"
 )
 
 // A calmListener looks for notes now and then.
 type calmListener struct {
 	riverdriver.Listener
+	waker *waker
 	// more is set when the last look found something, and there may be more.
 	more bool
 }
@@ -84,6 +88,9 @@ func (l *calmListener) WaitForNotification(ctx context.Context) (*riverdriver.No
 		notification, err := l.Listener.WaitForNotification(look)
 		ended := look.Err() != nil
 		cancel()
+		if err == nil && notification.Topic == controlTopic {
+			l.waker.hush()
+		}
 		if l.more = err == nil; l.more || ctx.Err() != nil || !ended {
 			return notification, err
 		}
@@ -111,22 +118,48 @@ func (t punctualTx) JobInsertFastMany(
 	return t.ExecutorTx.JobInsertFastMany(ctx, punctual)
 }
 
-// wakefulExecutor asks for jobs only when there may be one.
+// wakefulExecutor asks for jobs only when there are any.
 type wakefulExecutor struct {
 	riverdriver.Executor
 	waker *waker
 }
 
-// JobGetAvailable implements riverdriver.Executor.
+// JobGetAvailable implements riverdriver.Executor. It waits until there is a job:
+// a queue of River heeds what ends meanwhile, but reads no notes, see calmListener.
 func (e wakefulExecutor) JobGetAvailable(
-	ctx context.Context, params *riverdriver.JobGetAvailableParams,
+	_ context.Context, params *riverdriver.JobGetAvailableParams,
 ) (*riverdriver.JobGetAvailableResult, error) {
-	if !e.waker.wakes(params.Queue) {
-		return &riverdriver.JobGetAvailableResult{}, nil
+	return e.waker.await(params)
+}
+
+// lookTogether fetches the jobs of some queues in one transaction, since each of
+// its own would wait for the disk.
+func (w *waker) lookTogether(executor riverdriver.Executor) func(context.Context, []*ask) {
+	return func(ctx context.Context, asks []*ask) {
+		ctx = context.WithoutCancel(ctx) // as River does: what was fetched must be known to be
+		results, err := fetchTogether(ctx, executor, asks)
+		for i, a := range asks {
+			if err != nil {
+				w.reply(a, nil, err)
+				continue
+			}
+			w.reply(a, results[i], nil)
+		}
 	}
-	result, err := e.Executor.JobGetAvailable(ctx, params)
-	if err != nil || len(result.Jobs) == params.MaxToLock {
-		e.waker.ring(params.Queue) // there may be more
+}
+
+func fetchTogether(ctx context.Context, executor riverdriver.Executor, asks []*ask) (results []*riverdriver.JobGetAvailableResult, err error) {
+	tx, err := executor.Begin(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return result, err
+	defer func() { _ = tx.Rollback(ctx) }() // does nothing after the commit
+	for _, a := range asks {
+		result, err := tx.JobGetAvailable(ctx, a.params)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, result)
+	}
+	return results, tx.Commit(ctx)
 }

@@ -95,6 +95,9 @@ func (e *Engine) fetchInterval(connectors int) time.Duration {
 
 // dropQueue removes the queue of a connector that is gone, once its jobs have ended.
 func (e *Engine) dropQueue(ctx context.Context, id hub.ConnectorID) {
+	if e.waker != nil {
+		e.waker.close(queueOf(id))
+	}
 	err := e.client.Queues().Remove(ctx, queueOf(id))
 	if e.waker != nil {
 		e.waker.forget(queueOf(id))
@@ -141,6 +144,9 @@ func (e *Engine) keepSweeping(ctx context.Context) {
 		_, err := e.client.Insert(ctx, SweepArgs{}, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByPeriod: sweepEvery}})
 		if err != nil && ctx.Err() == nil {
 			e.options.Logger.Warn("can't ask for a sweep", "error", err)
+		}
+		if e.waker != nil {
+			e.waker.ring(river.QueueDefault)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
@@ -14,7 +15,8 @@ import (
 func (e *Engine) openSQLite(ctx context.Context) error {
 	e.options.Pool.SetMaxOpenConns(1) // River's own advice for SQLite
 	e.waker = newWaker()
-	driver := onTime[*sql.Tx]{riversqlite.New(e.options.Pool), e.waker}
+	plain := riversqlite.New(e.options.Pool)
+	driver := onTime[*sql.Tx]{plain, e.waker}
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: e.quiet()})
 	if err != nil {
 		return fmt.Errorf("prepare the job engine's tables: %w", err)
@@ -26,9 +28,29 @@ func (e *Engine) openSQLite(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the job engine: %w", err)
 	}
-	e.client, e.sqlite = client, client
+	e.client, e.sqlite, e.executor = client, client, plain.GetExecutor()
 	e.database = &sqliteDatabase{pool: e.options.Pool, waker: e.waker}
 	return nil
+}
+
+// lookEvery is how often jobs are looked for that nobody has told the waker of:
+// those that an earlier process left behind, that failed, or that were handled
+// in River's console.
+const lookEvery = 30 * time.Second
+
+func (e *Engine) keepLooking(ctx context.Context) {
+	for {
+		queues, err := (&sqliteDatabase{pool: e.options.Pool}).overdue(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.options.Logger.Warn("can't look for jobs that are due", "error", err)
+		}
+		for _, queue := range queues {
+			e.waker.ring(queue)
+		}
+		if !pause(ctx, lookEvery) {
+			return
+		}
+	}
 }
 
 type sqliteDatabase struct {
@@ -46,6 +68,16 @@ func (d *sqliteDatabase) prepare(ctx context.Context) error {
 // strangers needs no look: every job of the database goes through this process.
 func (d *sqliteDatabase) strangers(_ context.Context, queues []string) (bool, error) {
 	return d.waker.strangers(queues), nil
+}
+
+// overdue names the queues that have a job which is due.
+func (d *sqliteDatabase) overdue(ctx context.Context) (queues []string, err error) {
+	rows, err := d.pool.QueryContext(ctx, `-- name: Overdue :many
+		SELECT DISTINCT queue FROM river_job WHERE state = 'available' AND scheduled_at <= datetime('now', 'subsec')`)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows)
 }
 
 func (d *sqliteDatabase) giveBack(ctx context.Context, l loss) (queues []string, err error) {
