@@ -67,6 +67,14 @@ func (d measuredDriver) Read(ctx context.Context, f func(store.View) error) erro
 	return err
 }
 
+// ReadOne implements store.Driver.
+func (d measuredDriver) ReadOne(ctx context.Context, f func(store.View) error) error {
+	began := time.Now()
+	err := d.Driver.ReadOne(ctx, f)
+	d.telemetry.Transaction(ctx, "read", began, err)
+	return err
+}
+
 // A measuredStore is the store of the polls, which tells what each comes to.
 type measuredStore struct {
 	*store.Store

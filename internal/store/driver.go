@@ -24,6 +24,11 @@ type Driver interface {
 	Write(ctx context.Context, f func(Tx) error) error
 	// Read runs f on one unchanging view of the database.
 	Read(ctx context.Context, f func(View) error) error
+	// ReadOne is Read for an f that is expected to call one operation of the view,
+	// which then costs a database behind a network one round trip in all. Where f
+	// asks for more it runs again from the beginning, as Read would run it: so f
+	// sets what it leaves behind, and adds nothing to it.
+	ReadOne(ctx context.Context, f func(View) error) error
 }
 
 // View is what can be read. Connectors that are being removed, and what
@@ -150,7 +155,9 @@ type PaymentView interface {
 	// record that are kept under a payment with another reference.
 	FindRelated(ctx context.Context, connectorKey int64, references []string) ([]VersionRow, error)
 	PaymentsByKey(ctx context.Context, paymentKeys []int64) ([]PaymentRow, error)
-	PaymentByReference(ctx context.Context, connectorKey int64, reference string) (PaymentRow, bool, error)
+	// WholePayment finds the payment with a reference, and returns it with all of
+	// its adjustments and their Raw, in the order of storing.
+	WholePayment(ctx context.Context, connector hub.ConnectorID, reference string) (PaymentRow, bool, error)
 	// Adjustments returns those of the payments, without Raw, in the order of storing.
 	Adjustments(ctx context.Context, paymentKeys []int64) ([]AdjustmentRow, error)
 	// RawAdjustments returns the raw bytes of adjustments.

@@ -353,49 +353,24 @@ func foldAll(payments []*payment) []*PaymentRow {
 // is part of its identifier, and by the type that it has now.
 func (s *Store) Payment(ctx context.Context, id hub.PaymentID) (hub.Payment, error) {
 	var p hub.Payment
-	err := s.driver.Read(ctx, func(v View) error {
-		connector, err := findConnector(ctx, v, id.Connector)
-		if err != nil {
-			return err
-		}
-		row, found, err := v.PaymentByReference(ctx, connector.Key, id.Reference)
+	err := s.driver.ReadOne(ctx, func(v View) error {
+		row, found, err := v.WholePayment(ctx, id.Connector, id.Reference)
 		if err != nil {
 			return err
 		}
 		if !found || id.Type != row.ID.Type && id.Type != row.Type {
+			if _, err := findConnector(ctx, v, id.Connector); err != nil {
+				return err
+			}
 			return hub.Errorf(hub.CodeNotFound, "there is no payment %q of type %s at connector %s",
 				shorten(id.Reference), id.Type, id.Connector.Reference)
 		}
 		p = row.Payment
-		p.Adjustments, err = wholeAdjustments(ctx, v, row.Key)
 		slices.SortStableFunc(p.Adjustments, func(a, b hub.PaymentAdjustment) int { return a.UpdatedAt.Compare(b.UpdatedAt) })
 		slices.Reverse(p.Adjustments)
-		return err
+		return nil
 	})
 	return p, err
-}
-
-// wholeAdjustments returns a payment's adjustments with their bytes, in the
-// order of storing.
-func wholeAdjustments(ctx context.Context, v View, paymentKey int64) ([]hub.PaymentAdjustment, error) {
-	rows, err := v.Adjustments(ctx, []int64{paymentKey})
-	if err != nil {
-		return nil, err
-	}
-	keys := make([]int64, len(rows))
-	for i := range rows {
-		keys[i] = rows[i].Key
-	}
-	raws, err := v.RawAdjustments(ctx, keys)
-	if err != nil {
-		return nil, err
-	}
-	adjustments := make([]hub.PaymentAdjustment, len(rows))
-	for i := range rows {
-		adjustments[i] = rows[i].PaymentAdjustment
-		adjustments[i].Raw = raws[rows[i].Key]
-	}
-	return adjustments, nil
 }
 
 // Payments lists the payments of all connectors, the newest first by CreatedAt,
@@ -403,7 +378,7 @@ func wholeAdjustments(ctx context.Context, v View, paymentKey int64) ([]hub.Paym
 func (s *Store) Payments(ctx context.Context, q hub.ListQuery) (hub.Page[hub.Payment], error) {
 	q = clamp(q)
 	var page hub.Page[hub.Payment]
-	err := s.driver.Read(ctx, func(v View) error {
+	err := s.driver.ReadOne(ctx, func(v View) error {
 		rows, err := v.PaymentPage(ctx, more(q))
 		if err != nil {
 			return err

@@ -73,8 +73,9 @@ func more(q hub.ListQuery) hub.ListQuery {
 // pageOf makes a page of what a driver returned for more(q): rows in the
 // query's direction, one more than asked for where there is more.
 func pageOf[R, T any](q hub.ListQuery, rows []R, place func(*R) hub.Position, item func(*R) (T, error)) (hub.Page[T], error) {
-	page := hub.Page[T]{Items: []T{}, HasMore: len(rows) > q.Limit}
+	hasMore := len(rows) > q.Limit
 	rows = rows[:min(len(rows), q.Limit)]
+	page := hub.Page[T]{Items: make([]T, 0, len(rows)), HasMore: hasMore}
 	for i := range rows {
 		at := i
 		if q.Backward {

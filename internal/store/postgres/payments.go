@@ -47,40 +47,56 @@ func (v view) versions(ctx context.Context, text string, connectorKey int64, ref
 	return rows, err
 }
 
-const selectPaymentColumns = `SELECT p.payment_key, p.connector_key, c.provider, c.reference, p.reference, p.id_type, p.created_at, p.type,
+const paymentColumns = `p.payment_key, p.connector_key, c.provider, c.reference, p.reference, p.id_type, p.created_at, p.type,
 	p.status, p.scheme, p.asset, p.initial_amount::text, p.amount::text, COALESCE(p.source, ''), COALESCE(p.destination, ''),
-	COALESCE(p.metadata::text, '') `
+	COALESCE(p.metadata::text, '')`
 
-const selectPayment = selectPaymentColumns + `FROM payment p JOIN connector c USING (connector_key)`
+const selectPayment = `SELECT ` + paymentColumns + ` FROM payment p JOIN connector c USING (connector_key)`
 
-func readPayment(scan func(...any) error) (store.PaymentRow, error) {
-	var row store.PaymentRow
-	var provider, connector, reference, idType, createdAt, kind, status, scheme, asset, initial, digits, source, destination, meta string
-	err := scan(&row.Key, &row.ConnectorKey, &provider, &connector, &reference, &idType, &createdAt, &kind,
-		&status, &scheme, &asset, &initial, &digits, &source, &destination, &meta)
-	if err != nil {
-		return row, err
+// A paymentReader takes the columns of one payment after another.
+type paymentReader struct {
+	key, connectorKey                                                int64
+	reference, createdAt, initial, digits, source, destination, meta string
+	provider, connector, idType, kind, status, scheme, asset         repeated
+}
+
+// columns are where the values of paymentColumns go.
+func (r *paymentReader) columns() []any {
+	return []any{
+		&r.key, &r.connectorKey, &r.provider, &r.connector, &r.reference, &r.idType, &r.createdAt, &r.kind,
+		&r.status, &r.scheme, &r.asset, &r.initial, &r.digits, &r.source, &r.destination, &r.meta,
 	}
+}
+
+// payment is what the columns hold.
+func (r *paymentReader) payment() (row store.PaymentRow, err error) {
+	row.Key, row.ConnectorKey = r.key, r.connectorKey
 	p := &row.Payment
-	p.Reference = decode(reference)
-	p.ID = hub.PaymentID{Connector: connectorID(provider, connector), Reference: p.Reference, Type: hub.PaymentType(decode(idType))}
-	p.CreatedAt, p.Type, p.Status = parseInstant(createdAt), hub.PaymentType(decode(kind)), hub.PaymentStatus(decode(status))
-	p.Scheme, p.Asset = hub.Scheme(decode(scheme)), hub.Asset(decode(asset))
-	p.SourceAccount, p.DestinationAccount = decode(source), decode(destination)
-	if p.InitialAmount, err = amount(initial); err != nil {
+	p.Reference = decode(r.reference)
+	p.ID = hub.PaymentID{Connector: connectorID(string(r.provider), string(r.connector)), Reference: p.Reference, Type: hub.PaymentType(r.idType.decode())}
+	p.CreatedAt, p.Type, p.Status = parseInstant(r.createdAt), hub.PaymentType(r.kind.decode()), hub.PaymentStatus(r.status.decode())
+	p.Scheme, p.Asset = hub.Scheme(r.scheme.decode()), hub.Asset(r.asset.decode())
+	p.SourceAccount, p.DestinationAccount = decode(r.source), decode(r.destination)
+	if p.InitialAmount, err = amount(r.initial); err != nil {
 		return row, err
 	}
-	if p.Amount, err = amount(digits); err != nil {
+	if p.Amount, err = amount(r.digits); err != nil {
 		return row, err
 	}
-	p.Metadata, err = parseMetadata(meta)
+	p.Metadata, err = parseMetadata(r.meta)
 	return row, err
 }
 
-func (v view) payments(ctx context.Context, text string, args ...any) ([]store.PaymentRow, error) {
-	var rows []store.PaymentRow
+// payments reads up to about n payments: so much memory is made ready.
+func (v view) payments(ctx context.Context, n int, text string, args ...any) ([]store.PaymentRow, error) {
+	rows := make([]store.PaymentRow, 0, n)
+	var reader paymentReader
+	columns := reader.columns()
 	err := v.query(ctx, text, func(scan func(...any) error) error {
-		p, err := readPayment(scan)
+		if err := scan(columns...); err != nil {
+			return err
+		}
+		p, err := reader.payment()
 		rows = append(rows, p)
 		return err
 	}, args...)
@@ -92,21 +108,49 @@ func (v view) PaymentsByKey(ctx context.Context, paymentKeys []int64) ([]store.P
 	if len(paymentKeys) == 0 {
 		return nil, nil
 	}
-	return v.payments(ctx, selectPayment+` WHERE p.payment_key = ANY ($1::bigint[])`, paymentKeys)
+	return v.payments(ctx, len(paymentKeys), selectPayment+` WHERE p.payment_key = ANY ($1::bigint[])`, paymentKeys)
 }
 
-// PaymentByReference implements [store.PaymentView].
-func (v view) PaymentByReference(ctx context.Context, connectorKey int64, reference string) (store.PaymentRow, bool, error) {
-	rows, err := v.payments(ctx, selectPayment+` WHERE p.connector_key = $1 AND left(p.reference, 600) = left($2, 600) AND p.reference = $2`,
-		connectorKey, encode(reference))
-	if err != nil || len(rows) == 0 {
-		return store.PaymentRow{}, false, err
+// WholePayment implements [store.PaymentView]. Each row is the payment with one
+// of its adjustments, of which it has at least one.
+func (v view) WholePayment(ctx context.Context, connector hub.ConnectorID, reference string) (whole store.PaymentRow, found bool, err error) {
+	var payment paymentReader
+	var adjustment adjustmentReader
+	var raw []byte
+	columns := slices.Concat(payment.columns(), adjustment.columns(), []any{&raw})
+	var rows []store.AdjustmentRow
+	err = v.query(ctx, wholePayment, func(scan func(...any) error) (err error) {
+		if err := scan(columns...); err != nil {
+			return err
+		}
+		if !found {
+			if whole, err = payment.payment(); err != nil {
+				return err
+			}
+			// The payment is the same on every row.
+			clear(columns[:len(payment.columns())])
+			found = true
+		}
+		row, err := adjustment.adjustment()
+		row.Raw = raw
+		rows = append(rows, row)
+		return err
+	}, encode(connector.Reference), encode(connector.Provider), encode(reference))
+	inOrderOfStoring(rows)
+	for i := range rows {
+		whole.Adjustments = append(whole.Adjustments, rows[i].PaymentAdjustment)
 	}
-	return rows[0], true, nil
+	return whole, found, err
 }
+
+const wholePayment = `SELECT ` + paymentColumns + `, ` + adjustmentColumns + `, a.raw
+	FROM (SELECT connector_key, provider, reference FROM connector WHERE reference = $1 AND provider = $2 AND deleted_at IS NULL OFFSET 0) c
+	CROSS JOIN LATERAL (SELECT * FROM payment
+		WHERE connector_key = c.connector_key AND left(reference, 600) = left($3, 600) AND reference = $3 OFFSET 0) p
+	CROSS JOIN LATERAL (SELECT * FROM adjustment WHERE payment_key = p.payment_key OFFSET 0) a`
 
 var paymentList = list{
-	query:     selectPaymentColumns + `FROM payment p ` + connectorOfRow("p") + ` WHERE true`,
+	query:     `SELECT ` + paymentColumns + ` FROM payment p ` + connectorOfRow("p") + ` WHERE true`,
 	createdAt: "p.created_at", key: "p.payment_key", connector: "p.connector_key",
 	filter: columns{
 		payment: "p", metadata: "p.metadata",
@@ -128,33 +172,40 @@ func (v view) PaymentPage(ctx context.Context, q hub.ListQuery) ([]store.Payment
 	if err != nil {
 		return nil, err
 	}
-	return v.payments(ctx, s.String(), s.planned(q)...)
+	return v.payments(ctx, q.Limit, s.String(), s.planned(q)...)
 }
 
-const selectAdjustment = `SELECT a.adjustment_key, a.payment_key, a.connector_key, p.reference, COALESCE(a.record, p.reference), a.version, a.created_at,
+const adjustmentColumns = `a.adjustment_key, a.payment_key, a.connector_key, p.reference, COALESCE(a.record, p.reference), a.version, a.created_at,
 	a.updated_at, a.type, a.status, a.scheme, a.asset, a.amount::text, COALESCE(a.source, ''), COALESCE(a.destination, ''),
-	COALESCE(a.metadata::text, ''), a.seen_at, a.hash
-	FROM payment p JOIN adjustment a USING (payment_key)`
+	COALESCE(a.metadata::text, ''), a.seen_at, a.hash`
 
-func readAdjustment(scan func(...any) error) (store.AdjustmentRow, error) {
-	var row store.AdjustmentRow
-	var payment, record, createdAt, updatedAt, kind, status, scheme, asset, digits, source, destination, meta, seenAt string
-	var version int64
-	var hash []byte
-	err := scan(&row.Key, &row.PaymentKey, &row.ConnectorKey, &payment, &record, &version, &createdAt, &updatedAt, &kind, &status,
-		&scheme, &asset, &digits, &source, &destination, &meta, &seenAt, &hash)
-	if err != nil {
-		return row, err
+// An adjustmentReader takes the columns of one adjustment after another.
+type adjustmentReader struct {
+	key, paymentKey, connectorKey, version                                                                        int64
+	payment, record, createdAt, updatedAt, kind, status, scheme, asset, digits, source, destination, meta, seenAt string
+	hash                                                                                                          []byte
+}
+
+// columns are where the values of adjustmentColumns go.
+func (r *adjustmentReader) columns() []any {
+	return []any{
+		&r.key, &r.paymentKey, &r.connectorKey, &r.payment, &r.record, &r.version, &r.createdAt, &r.updatedAt, &r.kind, &r.status,
+		&r.scheme, &r.asset, &r.digits, &r.source, &r.destination, &r.meta, &r.seenAt, &r.hash,
 	}
+}
+
+// adjustment is what the columns hold.
+func (r *adjustmentReader) adjustment() (row store.AdjustmentRow, err error) {
+	row.Key, row.PaymentKey, row.ConnectorKey, row.Hash = r.key, r.paymentKey, r.connectorKey, hashOf(r.hash)
 	a := &row.PaymentAdjustment
-	a.PaymentReference, a.Reference, a.Version, row.Hash = decode(payment), decode(record), int(version), hashOf(hash)
-	a.CreatedAt, a.UpdatedAt, a.SeenAt = parseInstant(createdAt), parseInstant(updatedAt), parseInstant(seenAt)
-	a.Type, a.Status, a.Scheme = hub.PaymentType(decode(kind)), hub.PaymentStatus(decode(status)), hub.Scheme(decode(scheme))
-	a.Asset, a.SourceAccount, a.DestinationAccount = hub.Asset(decode(asset)), decode(source), decode(destination)
-	if a.Amount, err = amount(digits); err != nil {
+	a.PaymentReference, a.Reference, a.Version = decode(r.payment), decode(r.record), int(r.version)
+	a.CreatedAt, a.UpdatedAt, a.SeenAt = parseInstant(r.createdAt), parseInstant(r.updatedAt), parseInstant(r.seenAt)
+	a.Type, a.Status, a.Scheme = hub.PaymentType(decode(r.kind)), hub.PaymentStatus(decode(r.status)), hub.Scheme(decode(r.scheme))
+	a.Asset, a.SourceAccount, a.DestinationAccount = hub.Asset(decode(r.asset)), decode(r.source), decode(r.destination)
+	if a.Amount, err = amount(r.digits); err != nil {
 		return row, err
 	}
-	a.Metadata, err = parseMetadata(meta)
+	a.Metadata, err = parseMetadata(r.meta)
 	return row, err
 }
 
@@ -164,13 +215,23 @@ func (v view) Adjustments(ctx context.Context, paymentKeys []int64) ([]store.Adj
 		return nil, nil
 	}
 	var rows []store.AdjustmentRow
-	err := v.query(ctx, selectAdjustment+` WHERE p.payment_key = ANY ($1::bigint[])`, func(scan func(...any) error) error {
-		a, err := readAdjustment(scan)
+	var reader adjustmentReader
+	columns := reader.columns()
+	err := v.query(ctx, `SELECT `+adjustmentColumns+`
+		FROM payment p JOIN adjustment a USING (payment_key) WHERE p.payment_key = ANY ($1::bigint[])`, func(scan func(...any) error) error {
+		if err := scan(columns...); err != nil {
+			return err
+		}
+		a, err := reader.adjustment()
 		rows = append(rows, a)
 		return err
 	}, paymentKeys)
-	slices.SortFunc(rows, func(a, b store.AdjustmentRow) int { return cmp.Compare(a.Key, b.Key) })
+	inOrderOfStoring(rows)
 	return rows, err
+}
+
+func inOrderOfStoring(rows []store.AdjustmentRow) {
+	slices.SortFunc(rows, func(a, b store.AdjustmentRow) int { return cmp.Compare(a.Key, b.Key) })
 }
 
 // RawAdjustments implements [store.PaymentView].

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/weirhq/weir/internal/hub"
 	"github.com/weirhq/weir/internal/store"
@@ -34,6 +35,12 @@ const (
 		`SET LOCAL idle_in_transaction_session_timeout = '60s'; ` + planSettings
 	beginRead = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'; ` +
 		`SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL enable_sort = off; ` + planSettings
+	// settingsOfOne are those of beginRead for one statement that is sent together
+	// with them. The server takes what comes together for one transaction, and so
+	// they end with it; a statement sees one state of the database by itself.
+	settingsOfOne = `SELECT set_config('statement_timeout', '30s', true), set_config('enable_sort', 'off', true),
+		set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+		set_config('enable_mergejoin', 'off', true), set_config('enable_material', 'off', true), set_config('enable_bitmapscan', 'off', true)`
 	// planFilters lets a list with a filter be read by the index of what it asks
 	// for, and put in order then: such a one is planned for its values.
 	planFilters = `SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on`
@@ -59,7 +66,20 @@ type view struct {
 	// before every one of them, and once more before the commit. nil where the
 	// transaction only reads, and may be cut short at any time.
 	during context.Context
+	// one is set, and tx is not, where a single statement is expected.
+	one *one
 }
+
+// A one is what a read of one statement leaves of itself.
+type one struct {
+	conn *pgxpool.Conn
+	// asked says that the statement was sent, several that another one was asked
+	// for: the read needs a transaction.
+	asked, several bool
+}
+
+// errSeveral ends a read of one statement that has asked for another one.
+var errSeveral = errors.New("a read of one statement has asked for another one")
 
 // tx reads and writes within a transaction.
 type tx struct {
@@ -197,9 +217,40 @@ func (db *DB) Read(ctx context.Context, f func(store.View) error) error {
 	return db.read(ctx, beginRead, func(v view) error { return f(v) })
 }
 
+// ReadOne implements [store.Driver]. An f that asks for one statement gets it in
+// one round trip and without a transaction of its own; any other f runs again
+// with one.
+func (db *DB) ReadOne(ctx context.Context, f func(store.View) error) error {
+	var several bool
+	err := db.readAgain(ctx, func() (err error) {
+		several, err = db.readAlone(ctx, f)
+		return err
+	})
+	if several {
+		return db.Read(ctx, f)
+	}
+	return err
+}
+
+func (db *DB) readAlone(ctx context.Context, f func(store.View) error) (several bool, err error) {
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Release()
+	alone := one{conn: conn}
+	err = f(view{one: &alone})
+	return alone.several, err
+}
+
 func (db *DB) read(ctx context.Context, begin string, f func(view) error) error {
+	return db.readAgain(ctx, func() error { return db.readOnce(ctx, begin, f) })
+}
+
+// readAgain reads, and does so again where the connection was lost.
+func (db *DB) readAgain(ctx context.Context, once func() error) error {
 	for attempt := 1; ; attempt++ {
-		err := db.readOnce(ctx, begin, f)
+		err := once()
 		if err == nil || !lost(err) || ctx.Err() != nil || attempt == attemptsMax {
 			return explain(db.name, err)
 		}
@@ -239,6 +290,9 @@ func (v view) statement(ctx context.Context) (context.Context, error) {
 
 // query calls each with every row of a result; scan reads the row's columns.
 func (v view) query(ctx context.Context, text string, each func(scan func(into ...any) error) error, args ...any) error {
+	if v.one != nil {
+		return v.one.query(ctx, text, each, args)
+	}
 	during, err := v.statement(ctx)
 	if err != nil {
 		return err
@@ -247,6 +301,35 @@ func (v view) query(ctx context.Context, text string, each func(scan func(into .
 	if err != nil {
 		return fmt.Errorf("%s: %w", firstLine(text), err)
 	}
+	return visit(rows, text, each)
+}
+
+// query sends the statement together with the settings that it is planned with.
+func (o *one) query(ctx context.Context, text string, each func(scan func(into ...any) error) error, args []any) error {
+	if o.asked {
+		o.several = true
+		return errSeveral
+	}
+	o.asked = true
+	var batch pgx.Batch
+	batch.Queue(settingsOfOne)
+	batch.Queue(text, args...)
+	results := o.conn.SendBatch(ctx, &batch)
+	if _, err := results.Exec(); err != nil {
+		_ = results.Close() // it says the same
+		return fmt.Errorf("%s: %w", firstLine(text), err)
+	}
+	rows, err := results.Query()
+	if err == nil {
+		err = visit(rows, text, each)
+	}
+	if closed := results.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+func visit(rows pgx.Rows, text string, each func(scan func(into ...any) error) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		if err := each(rows.Scan); err != nil {
@@ -262,6 +345,10 @@ func (v view) query(ctx context.Context, text string, each func(scan func(into .
 // exec runs a statement that returns nothing, and reports how many rows it
 // has changed.
 func (v view) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	if v.one != nil {
+		v.one.several = true
+		return 0, errSeveral
+	}
 	during, err := v.statement(ctx)
 	if err != nil {
 		return 0, err

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/weirhq/weir/internal/hub"
 )
 
@@ -63,6 +65,22 @@ func decode(s string) string {
 	b.WriteString(s)
 	return b.String()
 }
+
+// A repeated is a column that most rows of a result have the same text in, such
+// as a status: that text is made once, and not for every row.
+type repeated string
+
+var _ pgtype.BytesScanner = (*repeated)(nil)
+
+// ScanBytes implements [pgtype.BytesScanner].
+func (r *repeated) ScanBytes(text []byte) error {
+	if string(text) != string(*r) {
+		*r = repeated(text)
+	}
+	return nil
+}
+
+func (r repeated) decode() string { return decode(string(r)) }
 
 // instantForm is how instants are written: in UTC and of one length, so that
 // their order as texts is their order in time.
@@ -157,6 +175,9 @@ func parseMetadata(s string) (map[string]string, error) {
 	if s == "" {
 		return nil, nil
 	}
+	if m, plain := parsePairs(s); plain {
+		return m, nil
+	}
 	var m map[string]string
 	if err := json.Unmarshal([]byte(s), &m); err != nil {
 		return nil, fmt.Errorf("stored metadata: %w", err)
@@ -169,6 +190,34 @@ func parseMetadata(s string) (map[string]string, error) {
 		decoded[decode(key)] = decode(value)
 	}
 	return decoded, nil
+}
+
+// parsePairs reads an object of texts as PostgreSQL writes it, if nothing in it
+// is escaped: most are of that kind, and a page has a hundred of them. Of all
+// others it says that they are not plain.
+func parsePairs(object string) (pairs map[string]string, plain bool) {
+	rest, found := strings.CutPrefix(object, `{"`)
+	if !found || strings.IndexByte(object, '\\') >= 0 {
+		return nil, false
+	}
+	pairs = make(map[string]string, 1)
+	for {
+		key, value, separated := strings.Cut(rest, `": "`)
+		if !separated || strings.IndexByte(key, '"') >= 0 {
+			return nil, false
+		}
+		value, rest, found = strings.Cut(value, `"`)
+		if !found {
+			return nil, false
+		}
+		pairs[key] = value
+		if rest == "}" {
+			return pairs, true
+		}
+		if rest, found = strings.CutPrefix(rest, `, "`); !found {
+			return nil, false
+		}
+	}
 }
 
 // blob makes sure that no bytes are stored as no bytes, and not as NULL.

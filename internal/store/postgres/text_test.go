@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
 	"maps"
 	"strings"
 	"testing"
@@ -12,7 +14,7 @@ import (
 )
 
 func TestEveryTextComesBackAndSortsAsItsBytesDo(t *testing.T) {
-	texts := rapid.StringOf(rapid.RuneFrom([]rune{0, 1, 2, 3, 'a', 'ü', '\U0001F600'}))
+	texts := rapid.StringOf(rapid.RuneFrom([]rune{0, 1, 2, 3, 'a', 'ü', '\U0001F600', '"', ':', ' ', ',', '}', '\\'}))
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := texts.Draw(t, "a"), texts.Draw(t, "b")
 		if got := encode(a); strings.ContainsRune(got, 0) || !utf8.ValidString(got) || decode(got) != a {
@@ -32,10 +34,28 @@ func TestEveryTextComesBackAndSortsAsItsBytesDo(t *testing.T) {
 		if got, err := parseMetadata(text); err != nil || !maps.Equal(got, m) {
 			t.Fatalf("%q became %q: %v", m, got, err)
 		}
+		text = asPostgresWritesIt(t, m)
+		if got, err := parseMetadata(text); err != nil || !maps.Equal(got, m) {
+			t.Fatalf("%s became %q: %v", text, got, err)
+		}
 	})
 	if got := encode("a\xffb"); got != "a\uFFFDb" {
 		t.Errorf("bytes that are no text became %q", got)
 	}
+}
+
+// asPostgresWritesIt is metadata as jsonb comes out again.
+func asPostgresWritesIt(t *rapid.T, m map[string]string) string {
+	var pairs []string
+	for key, value := range m {
+		k, keyErr := json.Marshal(encode(key))
+		v, valueErr := json.Marshal(encode(value))
+		if err := errors.Join(keyErr, valueErr); err != nil {
+			t.Fatal(err)
+		}
+		pairs = append(pairs, string(k)+": "+string(v))
+	}
+	return "{" + strings.Join(pairs, ", ") + "}"
 }
 
 func TestInstantsComeBackAndSortAsTimeDoes(t *testing.T) {

@@ -91,13 +91,22 @@ func (v view) PaymentsByKey(ctx context.Context, paymentKeys []int64) ([]store.P
 	return rows, err
 }
 
-// PaymentByReference implements [store.PaymentView].
-func (v view) PaymentByReference(ctx context.Context, connectorKey int64, reference string) (store.PaymentRow, bool, error) {
-	rows, err := v.payments(ctx, nil, selectPayment+` WHERE p.connector_key = ? AND p.reference = ?`, connectorKey, reference)
+// WholePayment implements [store.PaymentView].
+func (v view) WholePayment(ctx context.Context, connector hub.ConnectorID, reference string) (store.PaymentRow, bool, error) {
+	rows, err := v.payments(ctx, nil, selectPaymentColumns+` FROM connector c CROSS JOIN payment p USING (connector_key)
+		WHERE c.provider = ? AND c.reference = ? AND c.deleted_at IS NULL AND p.reference = ?`, connector.Provider, connector.Reference, reference)
 	if err != nil || len(rows) == 0 {
 		return store.PaymentRow{}, false, err
 	}
-	return rows[0], true, nil
+	whole := rows[0]
+	err = v.query(ctx, selectAdjustmentColumns+`, a.raw FROM payment p CROSS JOIN adjustment a USING (payment_key)
+		WHERE p.payment_key = ? ORDER BY a.adjustment_key`, func(r row) error {
+		a, err := readAdjustment(r)
+		a.Raw = r.bytes(adjustmentColumns)
+		whole.Adjustments = append(whole.Adjustments, a.PaymentAdjustment)
+		return err
+	}, whole.Key)
+	return whole, true, err
 }
 
 var paymentList = sharedList{
@@ -125,9 +134,13 @@ func (v view) PaymentPage(ctx context.Context, q hub.ListQuery) ([]store.Payment
 	return rows, err
 }
 
-const selectAdjustment = `SELECT a.adjustment_key, a.payment_key, a.connector_key, p.reference, a.record, a.version, a.created_at,
-	a.updated_at, a.type, a.status, a.scheme, a.asset, a.amount, a.source, a.destination, a.metadata, a.seen_at, a.hash
-	FROM payment p JOIN adjustment a USING (payment_key)`
+const selectAdjustmentColumns = `SELECT a.adjustment_key, a.payment_key, a.connector_key, p.reference, a.record, a.version, a.created_at,
+	a.updated_at, a.type, a.status, a.scheme, a.asset, a.amount, a.source, a.destination, a.metadata, a.seen_at, a.hash`
+
+// adjustmentColumns is how many columns selectAdjustmentColumns has.
+const adjustmentColumns = 18
+
+const selectAdjustment = selectAdjustmentColumns + ` FROM payment p JOIN adjustment a USING (payment_key)`
 
 func readAdjustment(r row) (store.AdjustmentRow, error) {
 	a := store.AdjustmentRow{

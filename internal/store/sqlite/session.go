@@ -269,6 +269,11 @@ func (db *DB) Read(ctx context.Context, f func(store.View) error) error {
 	return db.read(ctx, func(v view) error { return f(v) })
 }
 
+// ReadOne implements [store.Driver]. Here a transaction costs next to nothing.
+func (db *DB) ReadOne(ctx context.Context, f func(store.View) error) error {
+	return db.Read(ctx, f)
+}
+
 func (db *DB) read(ctx context.Context, f func(view) error) error {
 	s, err := take(ctx, db.readers)
 	if err != nil {

@@ -159,7 +159,9 @@ var connectors = map[string]func(*world){
 
 	"AnUninstallThatWasCutShortVanishesAtOnceAndIsFinishedLater": func(w *world) {
 		w.fill(1200)
+		w.show(transaction("whole", hub.Pending, 1, 1))
 		leaving := w.connector
+		whole := w.payment("whole", hub.PayIn).ID
 		neighbour := w.install("neighbour")
 		err := w.store.UninstallConnector(&fuse{Context: w.ctx, left: 14}, leaving)
 		if err == nil {
@@ -167,6 +169,8 @@ var connectors = map[string]func(*world){
 		}
 		equal(w, "what is left in the lists", w.mentions(leaving), 0)
 		_, err = w.store.Stream(w.ctx, hub.StreamID{Connector: leaving, Resource: hub.Accounts})
+		w.refused(err, hub.CodeNotFound, "no connector")
+		_, err = w.store.Payment(w.ctx, whole)
 		w.refused(err, hub.CodeNotFound, "no connector")
 		w.install("acme")
 		w.must(w.store.FinishUninstalls(w.ctx))
