@@ -49,14 +49,17 @@ func TestNewAccountsWakeTheirBalances(t *testing.T) {
 			return errors.Join(err, pages(1000)(ctx, stream, sink))
 		}, true},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			m := newMemory()
-			m.streams[hub.Balances].NextDueAt = time.Now().Add(24 * time.Hour)
-			m.once(t, m.poller(test.service), hub.Accounts)
-			if woken := !m.streams[hub.Balances].NextDueAt.After(time.Now()); woken != test.woken {
-				t.Errorf("%s: woken is %t", name, woken)
-			}
-		})
+		for _, before := range []time.Time{{}, time.Now()} {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMemory()
+				m.streams[hub.Accounts].LastSuccessAt = before
+				m.streams[hub.Balances].NextDueAt = time.Now().Add(24 * time.Hour)
+				m.once(t, m.poller(test.service), hub.Accounts)
+				if woken := !m.streams[hub.Balances].NextDueAt.After(time.Now()); woken != test.woken {
+					t.Errorf("%s, read before at %s: woken is %t", name, before, woken)
+				}
+			})
+		}
 	}
 }
 

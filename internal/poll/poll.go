@@ -123,14 +123,15 @@ func (p *Poller) run(ctx context.Context, connector hub.Connector, stream hub.St
 	if ctx.Err() != nil {
 		return ctx.Err() // we are stopping; the turn stands
 	}
-	if stream.ID.Resource == hub.Accounts && stored > 0 {
-		if err := p.wakeBalances(ctx, connector.ID); err != nil {
-			return err
-		}
+	if err := p.wakeBalances(ctx, stream.ID, stored); err != nil {
+		return err
 	}
 	switch {
 	case err == nil || errors.Is(err, errTurnOver):
-		err = p.complete(ctx, connector, stream, last, err == nil)
+		with, err := p.complete(ctx, connector, stream, last, err == nil)
+		if err == nil {
+			return p.wakeBalances(ctx, stream.ID, with)
+		}
 		if cause, ok := errors.AsType[*storingError](err); ok && hub.CodeOf(err) != hub.CodeStale && hub.CodeOf(err) != hub.CodeNotFound {
 			return p.fail(ctx, connector, stream, stored, notStored(stream.ID, cause.error))
 		}
@@ -169,8 +170,11 @@ func (p *Poller) read(ctx context.Context, connector hub.Connector, stream hub.S
 }
 
 // complete ends a poll that has read what it could: to the end of the list, or
-// for as long as it may. The last batch, where there is one, is stored with it.
-func (p *Poller) complete(ctx context.Context, connector hub.Connector, stream hub.Stream, last *hub.Batch, ended bool) error {
+// for as long as it may. The last batch, where there is one, is stored with it;
+// complete returns how many versions in it were new.
+func (p *Poller) complete(
+	ctx context.Context, connector hub.Connector, stream hub.Stream, last *hub.Batch, ended bool,
+) (stored int, err error) {
 	now := p.now()
 	next := now
 	if ended {
@@ -179,24 +183,26 @@ func (p *Poller) complete(ctx context.Context, connector hub.Connector, stream h
 	if stream.ID.Resource == hub.Balances {
 		coming, err := p.accountsComing(ctx, connector.ID)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if coming {
 			next, ended = now.Add(min(balancesWait, stream.Period)), false
 		}
 	}
 	if last != nil {
-		if _, err := p.Store.CompletePollWith(ctx, *last, stream.Turn, now, ended, next); err != nil {
-			return &storingError{err}
+		applied, err := p.Store.CompletePollWith(ctx, *last, stream.Turn, now, ended, next)
+		if err != nil {
+			return 0, &storingError{err}
 		}
+		stored = applied.Stored
 	} else if err := p.Store.CompletePoll(ctx, stream.ID, stream.Turn, now, ended, next); err != nil {
-		return err
+		return 0, err
 	}
 	if !stream.FailingSince.IsZero() {
 		p.log().Info("stream recovered", "connector", connector.Name, "stream", stream.ID.Resource,
 			"failingSince", stream.FailingSince, "failures", stream.ConsecutiveFailures)
 	}
-	return nil
+	return stored, nil
 }
 
 // nextDue is when a stream is read again that was read to its end: a period after
@@ -222,8 +228,12 @@ func (p *Poller) accountsComing(ctx context.Context, connector hub.ConnectorID) 
 }
 
 // wakeBalances has the balances of accounts read that have just become known.
-func (p *Poller) wakeBalances(ctx context.Context, connector hub.ConnectorID) error {
-	err := p.Store.PollNow(ctx, hub.StreamID{Connector: connector, Resource: hub.Balances})
+// Without new versions of accounts it does nothing.
+func (p *Poller) wakeBalances(ctx context.Context, stream hub.StreamID, stored int) error {
+	if stream.Resource != hub.Accounts || stored == 0 {
+		return nil
+	}
+	err := p.Store.PollNow(ctx, hub.StreamID{Connector: stream.Connector, Resource: hub.Balances})
 	if hub.CodeOf(err) == hub.CodeInvalid {
 		return nil // an operator has paused them
 	}

@@ -14,9 +14,12 @@ import (
 // three pages are in memory: one on its way, one waiting, one being stored. A
 // small one is stored when the next comes, or with the end of the poll.
 type recorder struct {
-	store    Store
-	stream   hub.StreamID
-	begun    time.Time // the watermark at the beginning
+	store  Store
+	stream hub.StreamID
+	begun  time.Time // the watermark at the beginning
+	// first says that the stream was never read to its end. The first accounts
+	// are stored before that counts, since their balances must be read as well.
+	first    bool
 	deadline time.Time
 	now      func() time.Time
 	stopping <-chan struct{}
@@ -44,7 +47,8 @@ func record(
 	ctx context.Context, store Store, stream hub.Stream, deadline time.Time, now func() time.Time, stopping <-chan struct{},
 ) *recorder {
 	r := &recorder{
-		store: store, stream: stream.ID, begun: stream.Cursor.Watermark, deadline: deadline, now: now, stopping: stopping,
+		store: store, stream: stream.ID, begun: stream.Cursor.Watermark, first: stream.LastSuccessAt.IsZero(),
+		deadline: deadline, now: now, stopping: stopping,
 		work: make(chan entry, 1), done: make(chan struct{}), failed: make(chan struct{}),
 		cursor: stream.Cursor,
 	}
@@ -156,7 +160,7 @@ func (r *recorder) take(ctx context.Context, e entry) (news int, err error) {
 		return news, err
 	}
 	r.held = &e.batch
-	if e.batch.Rows() <= heldRowsMax && len(e.batch.Accounts) == 0 { // new accounts wake their balances
+	if e.batch.Rows() <= heldRowsMax && (len(e.batch.Accounts) == 0 || !r.first) {
 		return news, nil
 	}
 	more, err := r.flush(ctx)
