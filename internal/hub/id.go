@@ -2,6 +2,7 @@ package hub
 
 import (
 	"crypto/rand"
+	"encoding"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -88,28 +89,40 @@ func (id PaymentID) String() string { return encodeID(id) }
 func (id PaymentAdjustmentID) String() string { return encodeID(id) }
 
 // AppendText appends the API's form.
-func (id ConnectorID) AppendText(b []byte) ([]byte, error) { return appendID(b, id), nil }
+func (id ConnectorID) AppendText(b []byte) ([]byte, error) {
+	var canonical [idBytesUsual]byte
+	return appendID(b, id.appendJSON(canonical[:0])), nil
+}
 
 // AppendText appends the API's form.
-func (id AccountID) AppendText(b []byte) ([]byte, error) { return appendID(b, id), nil }
+func (id AccountID) AppendText(b []byte) ([]byte, error) {
+	var canonical [idBytesUsual]byte
+	return appendID(b, id.appendJSON(canonical[:0])), nil
+}
 
 // AppendText appends the API's form.
-func (id PaymentID) AppendText(b []byte) ([]byte, error) { return appendID(b, id), nil }
+func (id PaymentID) AppendText(b []byte) ([]byte, error) {
+	var canonical [idBytesUsual]byte
+	return appendID(b, id.appendJSON(canonical[:0])), nil
+}
 
 // AppendText appends the API's form.
-func (id PaymentAdjustmentID) AppendText(b []byte) ([]byte, error) { return appendID(b, id), nil }
+func (id PaymentAdjustmentID) AppendText(b []byte) ([]byte, error) {
+	var canonical [idBytesUsual]byte
+	return appendID(b, id.appendJSON(canonical[:0])), nil
+}
 
 // MarshalText returns the API's form.
-func (id ConnectorID) MarshalText() ([]byte, error) { return appendID(nil, id), nil }
+func (id ConnectorID) MarshalText() ([]byte, error) { return id.AppendText(nil) }
 
 // MarshalText returns the API's form.
-func (id AccountID) MarshalText() ([]byte, error) { return appendID(nil, id), nil }
+func (id AccountID) MarshalText() ([]byte, error) { return id.AppendText(nil) }
 
 // MarshalText returns the API's form.
-func (id PaymentID) MarshalText() ([]byte, error) { return appendID(nil, id), nil }
+func (id PaymentID) MarshalText() ([]byte, error) { return id.AppendText(nil) }
 
 // MarshalText returns the API's form.
-func (id PaymentAdjustmentID) MarshalText() ([]byte, error) { return appendID(nil, id), nil }
+func (id PaymentAdjustmentID) MarshalText() ([]byte, error) { return id.AppendText(nil) }
 
 func (id ConnectorID) appendJSON(b []byte) []byte {
 	b = appendString(append(b, `{"Provider":`...), id.Provider)
@@ -174,16 +187,17 @@ func ParsePaymentID(s string) (PaymentID, error) {
 }
 
 // idBytesUsual is room for the JSON of most identifiers, so that encoding one
-// needs no memory of its own.
+// needs no memory of its own. The buffers of that size stand in the methods of
+// each identifier: handed to a method of a type that is not known until the
+// program runs, even by a generic function, they would not stay on the stack.
 const idBytesUsual = 256
 
-func encodeID(id interface{ appendJSON(b []byte) []byte }) string { return string(appendID(nil, id)) }
-
-// appendID is generic so that the buffer can stay on the stack.
-func appendID[ID interface{ appendJSON(b []byte) []byte }](b []byte, id ID) []byte {
-	var canonical [idBytesUsual]byte
-	return base64.RawURLEncoding.AppendEncode(b, id.appendJSON(canonical[:0]))
+func encodeID(id encoding.TextAppender) string {
+	b, _ := id.AppendText(nil) // identifiers always encode
+	return string(b)
 }
+
+func appendID(b, canonical []byte) []byte { return base64.RawURLEncoding.AppendEncode(b, canonical) }
 
 func decodeID(s string, into any) error {
 	b, err := base64.RawURLEncoding.DecodeString(s)

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"encoding"
 	"errors"
 	"testing"
 	"time"
@@ -22,6 +23,20 @@ func TestIdentifiersAreTheBytesThatClientsCompute(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+// A page of a list has hundreds of them.
+func TestWritingAnIdentifierTakesNoMemory(t *testing.T) {
+	text := make([]byte, 0, 1024)
+	for _, id := range []encoding.TextAppender{
+		generic,
+		AccountID{Connector: generic, Reference: "acc-001", Type: External},
+		PaymentID{Connector: generic, Reference: "tx-001", Type: PayIn},
+	} {
+		if taken := testing.AllocsPerRun(100, func() { text, _ = id.AppendText(text[:0]) }); taken > 0 {
+			t.Errorf("%T takes memory %v times", id, taken)
 		}
 	}
 }
