@@ -141,7 +141,7 @@ func (s *Store) Account(ctx context.Context, id hub.AccountID) (hub.Account, err
 func (s *Store) Accounts(ctx context.Context, q hub.ListQuery) (hub.Page[hub.Account], error) {
 	q = clamp(q)
 	var page hub.Page[hub.Account]
-	err := s.driver.Read(ctx, func(v View) error {
+	err := s.driver.ReadOne(ctx, func(v View) error {
 		rows, err := v.AccountPage(ctx, more(q))
 		if err != nil {
 			return err

@@ -58,7 +58,7 @@ func (s *Store) InstallConnector(ctx context.Context, c hub.Connector) error {
 // Connector returns a connector, or hub.CodeNotFound.
 func (s *Store) Connector(ctx context.Context, id hub.ConnectorID) (hub.Connector, error) {
 	var c hub.Connector
-	err := s.driver.Read(ctx, func(v View) error {
+	err := s.driver.ReadOne(ctx, func(v View) error {
 		row, err := findConnector(ctx, v, id)
 		if err != nil {
 			return err
@@ -73,7 +73,7 @@ func (s *Store) Connector(ctx context.Context, id hub.ConnectorID) (hub.Connecto
 func (s *Store) Connectors(ctx context.Context, q hub.ListQuery) (hub.Page[hub.Connector], error) {
 	q = clamp(q)
 	var page hub.Page[hub.Connector]
-	err := s.driver.Read(ctx, func(v View) error {
+	err := s.driver.ReadOne(ctx, func(v View) error {
 		rows, err := v.ConnectorPage(ctx, more(q))
 		if err != nil {
 			return err

@@ -141,7 +141,7 @@ func missingSubject(row EventRow) error {
 // EventCount returns how many events the log holds.
 func (s *Store) EventCount(ctx context.Context) (int64, error) {
 	var count int64
-	err := s.driver.Read(ctx, func(v View) (err error) {
+	err := s.driver.ReadOne(ctx, func(v View) (err error) {
 		count, err = v.EventCount(ctx)
 		return err
 	})
@@ -152,7 +152,7 @@ func (s *Store) EventCount(ctx context.Context) (int64, error) {
 // has been none. It is never given again, whatever is removed.
 func (s *Store) LastSequence(ctx context.Context) (int64, error) {
 	var last int64
-	err := s.driver.Read(ctx, func(v View) (err error) {
+	err := s.driver.ReadOne(ctx, func(v View) (err error) {
 		last, err = v.LastSequence(ctx)
 		return err
 	})

@@ -21,7 +21,7 @@ func (s *Store) Records(ctx context.Context, stream hub.StreamID, fn func(id str
 	}
 	list := func(read func(View, string) ([]RecordRow, error)) *recordList {
 		return &recordList{read: func(after string) (rows []RecordRow, err error) {
-			err = s.driver.Read(ctx, func(v View) error {
+			err = s.driver.ReadOne(ctx, func(v View) error {
 				rows, err = read(v, after)
 				return err
 			})
@@ -124,7 +124,7 @@ func (s *Store) BalanceRecords(ctx context.Context, connector hub.ConnectorID, f
 	var after CurrentBalance
 	for {
 		var rows []CurrentBalance
-		err := s.driver.Read(ctx, func(v View) (err error) {
+		err := s.driver.ReadOne(ctx, func(v View) (err error) {
 			rows, err = v.CurrentBalances(ctx, key, after, recordsChunk)
 			return err
 		})
@@ -142,7 +142,7 @@ func (s *Store) BalanceRecords(ctx context.Context, connector hub.ConnectorID, f
 
 func (s *Store) connectorKey(ctx context.Context, id hub.ConnectorID) (int64, error) {
 	var key int64
-	err := s.driver.Read(ctx, func(v View) error {
+	err := s.driver.ReadOne(ctx, func(v View) error {
 		row, err := findConnector(ctx, v, id)
 		key = row.Key
 		return err

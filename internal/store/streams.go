@@ -17,7 +17,7 @@ import (
 // Stream returns a stream, or hub.CodeNotFound.
 func (s *Store) Stream(ctx context.Context, id hub.StreamID) (hub.Stream, error) {
 	var stream hub.Stream
-	err := s.driver.Read(ctx, func(v View) error {
+	err := s.driver.ReadOne(ctx, func(v View) error {
 		row, err := findStream(ctx, v, id)
 		stream = row.Stream
 		return err
@@ -30,6 +30,7 @@ func (s *Store) Stream(ctx context.Context, id hub.StreamID) (hub.Stream, error)
 func (s *Store) Streams(ctx context.Context, connector hub.ConnectorID) ([]hub.Stream, error) {
 	var streams []hub.Stream
 	err := s.driver.Read(ctx, func(v View) error {
+		streams = nil
 		var key int64
 		if !connector.IsZero() {
 			row, err := findConnector(ctx, v, connector)
@@ -174,7 +175,7 @@ func (s *Store) Reschedule(ctx context.Context, now time.Time) error {
 // on meanwhile; a job whose turn has passed in between has nothing to do.
 func (s *Store) SweepStreams(ctx context.Context, overdueBy time.Duration) (int, error) {
 	var overdue []*StreamRow
-	err := s.driver.Read(ctx, func(v View) error {
+	err := s.driver.ReadOne(ctx, func(v View) error {
 		rows, err := v.StreamRows(ctx, 0)
 		overdue = nil
 		limit := s.now().Add(-overdueBy)
