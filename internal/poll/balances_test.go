@@ -36,6 +36,19 @@ func TestBalancesWaitForTheFirstAccounts(t *testing.T) {
 	})
 }
 
+// The accounts are stored, and their poll has not ended: what the balances' poll
+// has read may have been before.
+func TestBalancesAreNotCaughtUpWhileTheFirstAccountsAreStillBeingRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.accounts = []string{"a"}
+		stream := m.once(t, m.poller(nil), hub.Balances)
+		if got := time.Until(stream.NextDueAt); got != period || m.caughtUp {
+			t.Errorf("due in %s, caught up: %t", got, m.caughtUp)
+		}
+	})
+}
+
 func TestNewAccountsWakeTheirBalances(t *testing.T) {
 	for name, test := range map[string]struct {
 		service reading

@@ -181,12 +181,13 @@ func (p *Poller) complete(
 		next = nextDue(stream, now)
 	}
 	if stream.ID.Resource == hub.Balances {
-		coming, err := p.accountsComing(ctx, connector.ID)
+		coming, none, err := p.accountsComing(ctx, connector.ID)
 		if err != nil {
 			return 0, err
 		}
-		if coming {
-			next, ended = now.Add(min(balancesWait, stream.Period)), false
+		ended = ended && !coming
+		if none {
+			next = now.Add(min(balancesWait, stream.Period))
 		}
 	}
 	if last != nil {
@@ -216,15 +217,17 @@ func nextDue(stream hub.Stream, now time.Time) time.Time {
 	return now.Add(stream.Period)
 }
 
-// accountsComing reports whether there was no account whose balances could have
-// been read, but will be soon. Later accounts wake the balances.
-func (p *Poller) accountsComing(ctx context.Context, connector hub.ConnectorID) (bool, error) {
+// accountsComing reports whether the first accounts are still being read, so
+// that there are balances to come, and whether none of them is stored yet. A poll
+// of the balances that ended before the last accounts came has not read all;
+// those accounts wake the balances before the accounts count as read.
+func (p *Poller) accountsComing(ctx context.Context, connector hub.ConnectorID) (coming, none bool, err error) {
 	accounts, err := p.Store.Stream(ctx, hub.StreamID{Connector: connector, Resource: hub.Accounts})
 	if err != nil || !accounts.LastSuccessAt.IsZero() || !accounts.FailingSince.IsZero() || !accounts.PausedAt.IsZero() {
-		return false, err
+		return false, false, err
 	}
 	known, err := p.Store.AccountReferences(ctx, connector, "", 1)
-	return len(known) == 0, err
+	return true, len(known) == 0, err
 }
 
 // wakeBalances has the balances of accounts read that have just become known.
