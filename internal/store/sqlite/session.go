@@ -236,34 +236,6 @@ type tx struct {
 	sql *sql.Tx
 }
 
-// Write implements [store.Driver].
-func (db *DB) Write(ctx context.Context, f func(store.Tx) error) error {
-	return db.write(ctx, func(t *tx) error { return f(t) })
-}
-
-func (db *DB) write(ctx context.Context, f func(*tx) error) error {
-	s, err := take(ctx, db.writer)
-	if err != nil {
-		return err
-	}
-	defer func() { db.writer <- s }()
-	// The transaction must not end by itself when ctx does: what runs after that
-	// would be outside of it. So ctx is looked at before every statement, and
-	// once more before the commit.
-	transaction, err := s.conn.BeginTx(context.WithoutCancel(ctx), nil)
-	if err != nil {
-		return explain(db.path, err)
-	}
-	defer func() { _ = transaction.Rollback() }() // does nothing after the commit
-	if err := f(&tx{view: view{s}, db: db, sql: transaction}); err != nil {
-		return explain(db.path, err)
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return explain(db.path, transaction.Commit())
-}
-
 // Read implements [store.Driver].
 func (db *DB) Read(ctx context.Context, f func(store.View) error) error {
 	return db.read(ctx, func(v view) error { return f(v) })

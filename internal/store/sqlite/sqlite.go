@@ -56,6 +56,9 @@ type DB struct {
 	// writer and readers hold the sessions that nobody uses at the moment.
 	writer  chan *session
 	readers chan *session
+	changes changes
+	// joinMax is the constant of that name, more in tests.
+	joinMax time.Duration
 	// sessions counts them all.
 	sessions int
 }
@@ -83,7 +86,7 @@ func Open(ctx context.Context, path string, options Options) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{
-		path: path, options: options, lock: lock,
+		path: path, options: options, lock: lock, joinMax: joinMax,
 		writer: make(chan *session, 1), readers: make(chan *session, readersMax),
 	}
 	if err := db.open(ctx); err != nil {
