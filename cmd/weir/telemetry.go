@@ -86,6 +86,15 @@ func (s measuredStore) Apply(ctx context.Context, batch hub.Batch) (hub.Applied,
 	return s.telemetry.Apply(ctx, batch, s.Store.Apply)
 }
 
+// ApplyNews implements poll.Store. A batch without news is counted once it is stored.
+func (s measuredStore) ApplyNews(ctx context.Context, batch hub.Batch) (applied hub.Applied, stored bool, err error) {
+	applied, stored, err = s.Store.ApplyNews(ctx, batch)
+	if stored {
+		_, err = s.telemetry.Apply(ctx, batch, func(context.Context, hub.Batch) (hub.Applied, error) { return applied, nil })
+	}
+	return applied, stored, err
+}
+
 // CompletePoll implements poll.Store.
 func (s measuredStore) CompletePoll(ctx context.Context, id hub.StreamID, turn int64, at time.Time, caughtUp bool, nextDue time.Time) error {
 	err := s.Store.CompletePoll(ctx, id, turn, at, caughtUp, nextDue)

@@ -101,6 +101,15 @@ func (m *memory) Apply(_ context.Context, batch hub.Batch) (hub.Applied, error) 
 	return applied, nil
 }
 
+// ApplyNews implements Store. What has no rows is no news.
+func (m *memory) ApplyNews(ctx context.Context, batch hub.Batch) (applied hub.Applied, stored bool, err error) {
+	if batch.Rows() == 0 {
+		return hub.Applied{}, false, nil
+	}
+	applied, err = m.Apply(ctx, batch)
+	return applied, err == nil, err
+}
+
 // CompletePoll implements Store.
 func (m *memory) CompletePoll(_ context.Context, id hub.StreamID, turn int64, at time.Time, caughtUp bool, nextDue time.Time) error {
 	return m.end(id, turn, func(s *hub.Stream) {

@@ -44,6 +44,8 @@ type Store interface {
 	Stream(ctx context.Context, id hub.StreamID) (hub.Stream, error)
 	AccountReferences(ctx context.Context, connector hub.ConnectorID, after string, limit int) ([]string, error)
 	Apply(ctx context.Context, batch hub.Batch) (hub.Applied, error)
+	// ApplyNews is Apply unless the batch holds nothing new; then it changes nothing.
+	ApplyNews(ctx context.Context, batch hub.Batch) (applied hub.Applied, stored bool, err error)
 	CompletePoll(ctx context.Context, id hub.StreamID, turn int64, at time.Time, caughtUp bool, nextDue time.Time) error
 	// CompletePollWith is Apply and CompletePoll in one transaction.
 	CompletePollWith(

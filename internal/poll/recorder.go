@@ -12,7 +12,8 @@ import (
 // A recorder stores what a poll reads, beside the reading: while one page is
 // being stored the next is on its way. It is the hub.Sink of one poll. At most
 // three pages are in memory: one on its way, one waiting, one being stored. A
-// small one is stored when the next comes, or with the end of the poll.
+// small one is stored when the next comes, or with the end of the poll; to settle,
+// it is stored if there is news in it.
 type recorder struct {
 	store  Store
 	stream hub.StreamID
@@ -156,7 +157,10 @@ func (r *recorder) run(ctx context.Context) {
 // take stores what was held back, and the entry's batch unless that is to be
 // held back in turn. It returns how much news was stored.
 func (r *recorder) take(ctx context.Context, e entry) (news int, err error) {
-	if news, err = r.flush(ctx); err != nil || e.settled != nil {
+	if e.settled != nil {
+		return r.settle(ctx)
+	}
+	if news, err = r.flush(ctx); err != nil {
 		return news, err
 	}
 	r.held = &e.batch
@@ -174,6 +178,25 @@ func (r *recorder) flush(ctx context.Context) (news int, err error) {
 	}
 	r.held.Read = r.cursor
 	applied, err := r.store.Apply(ctx, *r.held)
+	return r.stored(applied, err)
+}
+
+// settle stores what is held back if there is news in it. What comes from a
+// stream that rests holds none, and is left for the end of the poll.
+func (r *recorder) settle(ctx context.Context) (news int, err error) {
+	if r.held == nil {
+		return 0, nil
+	}
+	r.held.Read = r.cursor
+	applied, stored, err := r.store.ApplyNews(ctx, *r.held)
+	if err == nil && !stored {
+		return 0, nil
+	}
+	return r.stored(applied, err)
+}
+
+// stored notes what has become of the batch that was held back.
+func (r *recorder) stored(applied hub.Applied, err error) (news int, _ error) {
 	r.held = nil
 	if err != nil {
 		return 0, notStored(r.stream, err)

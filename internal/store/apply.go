@@ -52,6 +52,8 @@ type application struct {
 	// ending changes the stream at the end of its poll and has the next one
 	// scheduled; nil where the poll goes on.
 	ending func(stream *hub.Stream)
+	// onlyNews ends a batch without news with errUnchanged.
+	onlyNews bool
 }
 
 // admit begins the application of a batch, unless the stream's cursor has moved on.
@@ -88,6 +90,9 @@ func (a *application) run(ctx context.Context) error {
 	}
 	if err := a.applyRejections(ctx); err != nil {
 		return fmt.Errorf("store rejections: %w", err)
+	}
+	if a.onlyNews && a.applied.Stored == 0 && a.applied.Rejected == 0 {
+		return errUnchanged
 	}
 	a.finishStream()
 	if err := a.updateStream(ctx); err != nil {

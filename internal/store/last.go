@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/weirhq/weir/internal/hub"
@@ -38,4 +39,33 @@ func (s *Store) CompletePollWith(
 		return hub.Applied{}, err
 	}
 	return applied, nil
+}
+
+// ApplyNews is [Store.Apply] of a batch that may well hold nothing new. Then it
+// changes nothing, not even the cursor, and costs no commit; stored says whether
+// it did. It counts a record put aside as news.
+func (s *Store) ApplyNews(ctx context.Context, batch hub.Batch) (applied hub.Applied, stored bool, err error) {
+	err = s.driver.Write(ctx, func(tx Tx) error {
+		row, err := findStream(ctx, tx, batch.Stream)
+		if err != nil {
+			return err
+		}
+		a, err := admit(tx, &batch, &row)
+		if err != nil {
+			return err
+		}
+		a.onlyNews = true
+		if err := a.run(ctx); err != nil {
+			return err
+		}
+		applied = a.applied
+		return nil
+	})
+	if errors.Is(err, errUnchanged) {
+		return hub.Applied{}, false, nil
+	}
+	if err != nil {
+		return hub.Applied{}, false, err
+	}
+	return applied, true, nil
 }

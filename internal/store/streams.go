@@ -193,7 +193,7 @@ func (s *Store) SweepStreams(ctx context.Context, overdueBy time.Duration) (int,
 	return len(overdue), err
 }
 
-// errUnchanged tells reschedule to leave everything as it is.
+// errUnchanged ends a transaction that is to leave everything as it is.
 var errUnchanged = errors.New("nothing has changed")
 
 // reschedule changes a stream, gives it its next turn, and hands the job engine

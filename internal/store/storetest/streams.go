@@ -114,6 +114,32 @@ var streams = map[string]func(*world){
 		equal(w, "jobs of a stream at rest", len(w.enqueued()), 0)
 	},
 
+	"ABatchWithoutNewsChangesNothing": func(w *world) {
+		b := w.batch(hub.Transactions)
+		b.Adjustments = []hub.PaymentAdjustment{transaction("a", hub.Pending, 100, 1)}
+		b.Next.Watermark = at(1)
+		applied, stored, err := w.store.ApplyNews(w.ctx, b)
+		w.must(err)
+		equal(w, "news", stored, true)
+		equal(w, "versions", applied.Stored, 1)
+		_, _, err = w.store.ApplyNews(w.ctx, b)
+		w.refused(err, hub.CodeStale, "read by somebody else")
+
+		before := w.dump(w.connector)
+		b.Read, b.Next.Watermark, b.Requests = applied.Cursor, at(2), 1
+		_, stored, err = w.store.ApplyNews(w.ctx, b)
+		w.must(err)
+		equal(w, "news", stored, false)
+		equal(w, "what is stored", w.dump(w.connector), before)
+
+		b.Rejected = []hub.Rejection{rejection("b", "bad", 1)}
+		applied, stored, err = w.store.ApplyNews(w.ctx, b)
+		w.must(err)
+		equal(w, "a record put aside is news", stored, true)
+		equal(w, "rejected", applied.Rejected, 1)
+		equal(w, "the watermark", w.state(hub.Transactions).Cursor.Watermark, at(2))
+	},
+
 	"PollNowMakesAStreamDueAndEndsTheTurn": func(w *world) {
 		id, turn := w.stream(hub.Accounts), w.state(hub.Accounts).Turn
 		w.must(w.store.CompletePoll(w.ctx, id, turn, at(1), true, time.Now().Add(time.Hour)))
