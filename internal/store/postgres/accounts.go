@@ -22,7 +22,7 @@ func readAccount(scan func(...any) error) (store.AccountRow, error) {
 	}
 	a.Reference, a.Name, a.Type, a.Version = decode(a.Reference), decode(a.Name), hub.AccountType(decode(kind)), int(version)
 	a.ID = hub.AccountID{Connector: connectorID(provider, reference), Reference: a.Reference, Type: hub.AccountType(decode(idType))}
-	a.CreatedAt, a.SeenAt = parseInstant(createdAt), parseInstant(seenAt)
+	a.CreatedAt, a.SeenAt = store.ParseInstant(createdAt), store.ParseInstant(seenAt)
 	a.Metadata, err = parseMetadata(meta)
 	return row, err
 }
@@ -108,7 +108,7 @@ func (t *tx) InsertAccounts(ctx context.Context, rows []*store.AccountRow) error
 	}
 	texts, numbers := arraysOf[string](4, len(rows)), arraysOf[int64](2, len(rows))
 	for i, a := range rows {
-		setAll(texts, i, encode(string(a.Type)), encode(a.Reference), encode(string(a.ID.Type)), instant(a.CreatedAt))
+		setAll(texts, i, encode(string(a.Type)), encode(a.Reference), encode(string(a.ID.Type)), store.FormatInstant(a.CreatedAt))
 		setAll(numbers, i, a.ConnectorKey, int64(a.Version))
 	}
 	return t.insert(ctx, len(rows), func(i int, key int64) { rows[i].Key = key },
@@ -125,7 +125,7 @@ func (t *tx) UpdateAccounts(ctx context.Context, rows []*store.AccountRow) error
 	numbers, createdAt := arraysOf[int64](2, len(rows)), make([]string, len(rows))
 	for i, a := range rows {
 		setAll(numbers, i, a.Key, int64(a.Version))
-		createdAt[i] = instant(a.CreatedAt)
+		createdAt[i] = store.FormatInstant(a.CreatedAt)
 	}
 	_, err := t.exec(ctx, `UPDATE account a SET created_at = u.created_at, version = u.version
 		FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u (account_key, version, created_at) WHERE a.account_key = u.account_key`,
@@ -144,7 +144,7 @@ func (t *tx) InsertAccountVersions(ctx context.Context, rows []*store.AccountRow
 		if err != nil {
 			return err
 		}
-		setAll(texts, i, encode(a.Name), instant(a.CreatedAt), meta, instant(a.SeenAt))
+		setAll(texts, i, encode(a.Name), store.FormatInstant(a.CreatedAt), meta, store.FormatInstant(a.SeenAt))
 		setAll(numbers, i, a.Key, int64(a.Version))
 		raws[i] = blob(a.Raw)
 	}

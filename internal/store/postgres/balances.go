@@ -23,7 +23,7 @@ func readBalance(scan func(...any) error) (store.BalanceRow, error) {
 	}
 	row.Account = hub.AccountID{Connector: connectorID(provider, reference), Reference: decode(account), Type: hub.AccountType(decode(idType))}
 	row.Asset, row.Version = hub.Asset(decode(asset)), int(version)
-	row.CreatedAt, row.LastUpdatedAt = parseInstant(createdAt), parseInstant(updatedAt)
+	row.CreatedAt, row.LastUpdatedAt = store.ParseInstant(createdAt), store.ParseInstant(updatedAt)
 	row.Amount, err = amount(digits)
 	return row, err
 }
@@ -68,11 +68,11 @@ func (v view) BalancePage(ctx context.Context, connectorKey int64, id hub.Accoun
 	}
 	if !b.From.IsZero() {
 		more += ` AND (b.last_updated_at >= ? OR b.newest)`
-		args = append(args, instant(b.From))
+		args = append(args, store.FormatInstant(b.From))
 	}
 	if !b.To.IsZero() {
 		more += ` AND b.created_at <= ?`
-		args = append(args, instant(b.To))
+		args = append(args, store.FormatInstant(b.To))
 	}
 	s, err := balanceList.page(q, more, args...)
 	if err != nil {
@@ -109,7 +109,7 @@ func (t *tx) InsertBalances(ctx context.Context, rows []*store.BalanceRow) error
 	texts, numbers, newest, raws := arraysOf[string](6, n), arraysOf[int64](2, n), make([]bool, n), make([][]byte, n)
 	for i, b := range rows {
 		setAll(texts, i, encode(b.Account.Reference), encode(string(b.Account.Type)), encode(string(b.Asset)), b.Amount.String(),
-			instant(b.CreatedAt), instant(b.LastUpdatedAt))
+			store.FormatInstant(b.CreatedAt), store.FormatInstant(b.LastUpdatedAt))
 		setAll(numbers, i, b.ConnectorKey, int64(b.Version))
 		newest[i], raws[i] = b.Newest, blob(b.Raw)
 	}
@@ -130,7 +130,7 @@ func (t *tx) UpdateBalances(ctx context.Context, rows []*store.BalanceRow) error
 		if b.Key == 0 {
 			continue // not stored before; it is inserted as it stands
 		}
-		keys, updatedAt, newest = append(keys, b.Key), append(updatedAt, instant(b.LastUpdatedAt)), append(newest, b.Newest)
+		keys, updatedAt, newest = append(keys, b.Key), append(updatedAt, store.FormatInstant(b.LastUpdatedAt)), append(newest, b.Newest)
 	}
 	if len(keys) == 0 {
 		return nil

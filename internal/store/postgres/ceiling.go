@@ -71,13 +71,13 @@ func (c *copier) add(a *hub.PaymentAdjustment) error {
 	hash := store.HashOf(a.Raw)
 	digits := pgtype.Numeric{Int: a.Amount.Int(), Valid: true}
 	c.payments = append(c.payments, []any{
-		c.key, c.connectorKey, encode(a.Reference), string(a.Type), instant(a.CreatedAt), string(a.Type), string(a.Status), string(a.Scheme),
+		c.key, c.connectorKey, encode(a.Reference), string(a.Type), store.FormatInstant(a.CreatedAt), string(a.Type), string(a.Status), string(a.Scheme),
 		string(a.Asset), digits, digits, orNull(encode(a.SourceAccount)), orNull(encode(a.DestinationAccount)), orNull(meta),
 	})
 	c.adjustments = append(c.adjustments, []any{
-		c.key, c.key, c.connectorKey, nil, int64(a.Version), instant(a.CreatedAt), instant(a.UpdatedAt), string(a.Type), string(a.Status),
+		c.key, c.key, c.connectorKey, nil, int64(a.Version), store.FormatInstant(a.CreatedAt), store.FormatInstant(a.UpdatedAt), string(a.Type), string(a.Status),
 		string(a.Scheme), string(a.Asset), digits, orNull(encode(a.SourceAccount)), orNull(encode(a.DestinationAccount)), orNull(meta),
-		instant(a.SeenAt), hash[:], a.Raw,
+		store.FormatInstant(a.SeenAt), hash[:], a.Raw,
 	})
 	c.events = append(c.events, []any{c.key, int16(store.KindPayment), c.connectorKey, c.key})
 	return nil

@@ -25,7 +25,7 @@ func readConnector(scan func(...any) error) (store.ConnectorRow, error) {
 	}
 	c.ID = connectorID(c.ID.Provider, c.ID.Reference)
 	c.Name, c.Config.Endpoint = decode(c.Name), decode(c.Config.Endpoint)
-	c.CreatedAt, c.UpdatedAt, row.DeletedAt = parseInstant(createdAt), parseInstant(updatedAt), parseInstant(deletedAt)
+	c.CreatedAt, c.UpdatedAt, row.DeletedAt = store.ParseInstant(createdAt), store.ParseInstant(updatedAt), store.ParseInstant(deletedAt)
 	c.Config.PollingPeriod, c.Config.Concurrency = time.Duration(period), int(concurrency)
 	if look != "" {
 		if err := json.Unmarshal([]byte(look), &c.Look); err != nil {
@@ -115,7 +115,7 @@ func (t *tx) InsertConnector(ctx context.Context, c *store.ConnectorRow) error {
 		`INSERT INTO connector (provider, reference, name, created_at, updated_at, deleted_at,
 			endpoint, api_key, polling_period_ns, requests_per_second, concurrency, look)
 		VALUES ($1, $2, $3, $4, $5, NULLIF($6::text, ''), $7, $8, $9, $10, $11, NULLIF($12::text, '')) RETURNING connector_key`,
-		encode(c.ID.Provider), encode(c.ID.Reference), encode(c.Name), instant(c.CreatedAt), instant(c.UpdatedAt), instantOrNone(c.DeletedAt),
+		encode(c.ID.Provider), encode(c.ID.Reference), encode(c.Name), store.FormatInstant(c.CreatedAt), store.FormatInstant(c.UpdatedAt), instantOrNone(c.DeletedAt),
 		encode(c.Config.Endpoint), blob(c.SealedAPIKey), int64(c.Config.PollingPeriod), c.Config.RequestsPerSecond, int64(c.Config.Concurrency), look)
 }
 
@@ -127,7 +127,7 @@ func (t *tx) UpdateConnector(ctx context.Context, c *store.ConnectorRow) error {
 	}
 	_, err = t.exec(ctx, `UPDATE connector SET name = $1, updated_at = $2, deleted_at = NULLIF($3::text, ''), endpoint = $4, api_key = $5,
 		polling_period_ns = $6, requests_per_second = $7, concurrency = $8, look = NULLIF($9::text, '') WHERE connector_key = $10`,
-		encode(c.Name), instant(c.UpdatedAt), instantOrNone(c.DeletedAt), encode(c.Config.Endpoint), blob(c.SealedAPIKey),
+		encode(c.Name), store.FormatInstant(c.UpdatedAt), instantOrNone(c.DeletedAt), encode(c.Config.Endpoint), blob(c.SealedAPIKey),
 		int64(c.Config.PollingPeriod), c.Config.RequestsPerSecond, int64(c.Config.Concurrency), look, c.Key)
 	return err
 }

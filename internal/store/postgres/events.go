@@ -20,7 +20,7 @@ func (v view) EventRows(ctx context.Context, after int64, limit int) ([]store.Ev
 		var provider, reference, at, updatedAt string
 		err := scan(&row.Sequence, &kind, &row.ConnectorKey, &provider, &reference, &row.Subject, &row.PaymentKey, &at, &updatedAt)
 		row.Type, row.Connector = store.EventKind(kind).Type(), connectorID(provider, reference)
-		row.At, row.LastUpdatedAt = parseInstant(at), parseInstant(updatedAt)
+		row.At, row.LastUpdatedAt = store.ParseInstant(at), store.ParseInstant(updatedAt)
 		rows = append(rows, row)
 		return err
 	}, after, int64(limit))

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/weirhq/weir/internal/hub"
+	"github.com/weirhq/weir/internal/store"
 )
 
 // A statement is a text with the arguments that its places $1, $2 … stand for.
@@ -63,7 +64,7 @@ func (l list) page(q hub.ListQuery, more string, args ...any) (*statement, error
 		if q.Backward {
 			beyond = " > "
 		}
-		s.add(" AND ("+l.createdAt+", "+l.key+")"+beyond+"(?, ?)", instant(q.At.CreatedAt), q.At.Key)
+		s.add(" AND ("+l.createdAt+", "+l.key+")"+beyond+"(?, ?)", store.FormatInstant(q.At.CreatedAt), q.At.Key)
 	}
 	if q.Filter != nil {
 		s.add(" AND ")

@@ -40,7 +40,7 @@ func (v view) versions(ctx context.Context, text string, connectorKey int64, ref
 	var hash []byte
 	err := v.query(ctx, text, func(scan func(...any) error) error {
 		err := scan(&place, &row.PaymentKey, &row.AdjustmentKey, &updatedAt, &hash)
-		row.Place, row.UpdatedAt, row.Hash = int(place-1), parseInstant(updatedAt), hashOf(hash)
+		row.Place, row.UpdatedAt, row.Hash = int(place-1), store.ParseInstant(updatedAt), hashOf(hash)
 		rows = append(rows, row)
 		return err
 	}, connectorKey, encodeAll(references))
@@ -74,7 +74,7 @@ func (r *paymentReader) payment() (row store.PaymentRow, err error) {
 	p := &row.Payment
 	p.Reference = decode(r.reference)
 	p.ID = hub.PaymentID{Connector: connectorID(string(r.provider), string(r.connector)), Reference: p.Reference, Type: hub.PaymentType(r.idType.decode())}
-	p.CreatedAt, p.Type, p.Status = parseInstant(r.createdAt), hub.PaymentType(r.kind.decode()), hub.PaymentStatus(r.status.decode())
+	p.CreatedAt, p.Type, p.Status = store.ParseInstant(r.createdAt), hub.PaymentType(r.kind.decode()), hub.PaymentStatus(r.status.decode())
 	p.Scheme, p.Asset = hub.Scheme(r.scheme.decode()), hub.Asset(r.asset.decode())
 	p.SourceAccount, p.DestinationAccount = decode(r.source), decode(r.destination)
 	if p.InitialAmount, err = amount(r.initial); err != nil {
@@ -199,7 +199,7 @@ func (r *adjustmentReader) adjustment() (row store.AdjustmentRow, err error) {
 	row.Key, row.PaymentKey, row.ConnectorKey, row.Hash = r.key, r.paymentKey, r.connectorKey, hashOf(r.hash)
 	a := &row.PaymentAdjustment
 	a.PaymentReference, a.Reference, a.Version = decode(r.payment), decode(r.record), int(r.version)
-	a.CreatedAt, a.UpdatedAt, a.SeenAt = parseInstant(r.createdAt), parseInstant(r.updatedAt), parseInstant(r.seenAt)
+	a.CreatedAt, a.UpdatedAt, a.SeenAt = store.ParseInstant(r.createdAt), store.ParseInstant(r.updatedAt), store.ParseInstant(r.seenAt)
 	a.Type, a.Status, a.Scheme = hub.PaymentType(decode(r.kind)), hub.PaymentStatus(decode(r.status)), hub.Scheme(decode(r.scheme))
 	a.Asset, a.SourceAccount, a.DestinationAccount = hub.Asset(decode(r.asset)), decode(r.source), decode(r.destination)
 	if a.Amount, err = amount(r.digits); err != nil {
@@ -337,7 +337,7 @@ func paymentValues(rows []*store.PaymentRow) (args []any, keys []int64, err erro
 		if err != nil {
 			return nil, nil, err
 		}
-		setAll(texts, i, encode(p.Reference), encode(string(p.ID.Type)), instant(p.CreatedAt), encode(string(p.Type)), encode(string(p.Status)),
+		setAll(texts, i, encode(p.Reference), encode(string(p.ID.Type)), store.FormatInstant(p.CreatedAt), encode(string(p.Type)), encode(string(p.Status)),
 			encode(string(p.Scheme)), encode(string(p.Asset)), p.InitialAmount.String(), p.Amount.String(), encode(p.SourceAccount),
 			encode(p.DestinationAccount), meta)
 	}
@@ -365,9 +365,9 @@ func (t *tx) InsertAdjustments(ctx context.Context, rows []*store.AdjustmentRow)
 		if !a.IsLead() {
 			record = encode(a.Reference)
 		}
-		setAll(texts, i, record, instant(a.CreatedAt), instant(a.UpdatedAt), encode(string(a.Type)), encode(string(a.Status)),
+		setAll(texts, i, record, store.FormatInstant(a.CreatedAt), store.FormatInstant(a.UpdatedAt), encode(string(a.Type)), encode(string(a.Status)),
 			encode(string(a.Scheme)), encode(string(a.Asset)), a.Amount.String(), encode(a.SourceAccount), encode(a.DestinationAccount),
-			meta, instant(a.SeenAt))
+			meta, store.FormatInstant(a.SeenAt))
 		setAll(numbers, i, a.PaymentKey, a.ConnectorKey, int64(a.Version))
 		hashes[i], raws[i] = a.Hash[:], blob(a.Raw)
 	}

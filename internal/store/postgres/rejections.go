@@ -23,8 +23,8 @@ func (v view) rejections(ctx context.Context, text string, args ...any) ([]store
 			&r.Reason, &firstSeenAt, &lastSeenAt, &resolvedAt, &r.Raw)
 		r.Stream = hub.StreamID{Connector: connectorID(provider, reference), Resource: hub.Resource(resource)}
 		r.Reference, r.Reason, row.Hash = decode(r.Reference), decode(r.Reason), hashOf(hash)
-		r.StampedAt, r.FirstSeenAt = parseInstant(stampedAt), parseInstant(firstSeenAt)
-		r.LastSeenAt, r.ResolvedAt = parseInstant(lastSeenAt), parseInstant(resolvedAt)
+		r.StampedAt, r.FirstSeenAt = store.ParseInstant(stampedAt), store.ParseInstant(firstSeenAt)
+		r.LastSeenAt, r.ResolvedAt = store.ParseInstant(lastSeenAt), store.ParseInstant(resolvedAt)
 		rows = append(rows, row)
 		return err
 	}, args...)
@@ -104,7 +104,7 @@ func (t *tx) InsertRejections(ctx context.Context, rows []*store.RejectionRow) e
 	keys, texts, hashes, raws := make([]int64, n), arraysOf[string](6, n), make([][]byte, n), make([][]byte, n)
 	for i, r := range rows {
 		keys[i], hashes[i], raws[i] = r.StreamKey, r.Hash[:], blob(r.Raw)
-		setAll(texts, i, encode(r.Reference), instantOrNone(r.StampedAt), encode(r.Reason), instant(r.FirstSeenAt), instant(r.LastSeenAt),
+		setAll(texts, i, encode(r.Reference), instantOrNone(r.StampedAt), encode(r.Reason), store.FormatInstant(r.FirstSeenAt), store.FormatInstant(r.LastSeenAt),
 			instantOrNone(r.ResolvedAt))
 	}
 	return t.insert(ctx, n, func(i int, key int64) { rows[i].ID = key },
@@ -123,7 +123,7 @@ func (t *tx) UpdateRejections(ctx context.Context, rows []*store.RejectionRow) e
 	keys, texts := make([]int64, len(rows)), arraysOf[string](3, len(rows))
 	for i, r := range rows {
 		keys[i] = r.ID
-		setAll(texts, i, encode(r.Reason), instant(r.LastSeenAt), instantOrNone(r.ResolvedAt))
+		setAll(texts, i, encode(r.Reason), store.FormatInstant(r.LastSeenAt), instantOrNone(r.ResolvedAt))
 	}
 	_, err := t.exec(ctx, `UPDATE rejection r SET reason = u.reason, last_seen_at = u.last_seen_at, resolved_at = NULLIF(u.resolved_at, '')
 		FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS u (rejection_key, reason, last_seen_at, resolved_at)

@@ -37,8 +37,8 @@ func readStream(scan func(...any) error) (namedStream, error) {
 	}
 	s.ID = hub.StreamID{Connector: connectorID(provider, reference), Resource: hub.Resource(resource)}
 	s.Period, s.LateMax, s.ConsecutiveFailures = time.Duration(period), time.Duration(lateMax), int(failures)
-	s.NextDueAt, s.PausedAt, s.LastPollAt = parseInstant(dueAt), parseInstant(pausedAt), parseInstant(pollAt)
-	s.LastSuccessAt, s.FailingSince = parseInstant(successAt), parseInstant(failingSince)
+	s.NextDueAt, s.PausedAt, s.LastPollAt = store.ParseInstant(dueAt), store.ParseInstant(pausedAt), store.ParseInstant(pollAt)
+	s.LastSuccessAt, s.FailingSince = store.ParseInstant(successAt), store.ParseInstant(failingSince)
 	if code != "" {
 		s.LastError = &hub.Error{Code: hub.Code(code), Message: decode(message)}
 	}
@@ -185,7 +185,7 @@ func streamValues(rows []*store.StreamRow) ([]any, error) {
 			code, message = string(s.LastError.Code), encode(s.LastError.Message)
 		}
 		caughtUp[i] = s.CaughtUp
-		setAll(texts, i, string(s.ID.Resource), instant(s.NextDueAt), instantOrNone(s.PausedAt), string(cursor), instantOrNone(s.LastPollAt),
+		setAll(texts, i, string(s.ID.Resource), store.FormatInstant(s.NextDueAt), instantOrNone(s.PausedAt), string(cursor), instantOrNone(s.LastPollAt),
 			instantOrNone(s.LastSuccessAt), instantOrNone(s.FailingSince), code, message, string(findings))
 		setAll(numbers, i, s.Key, s.ConnectorKey, int64(s.Period), s.Turn, s.Cursor.Version, int64(s.ConsecutiveFailures),
 			s.Versions, s.Requests, s.OpenRejections, int64(s.LateMax), s.LateRows)

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/weirhq/weir/internal/hub"
+	"github.com/weirhq/weir/internal/store"
 )
 
 // PostgreSQL's text holds every character but U+0000, and services show even
@@ -82,60 +83,13 @@ func (r *repeated) ScanBytes(text []byte) error {
 
 func (r repeated) decode() string { return decode(string(r)) }
 
-// instantForm is how instants are written: in UTC and of one length, so that
-// their order as texts is their order in time.
-const instantForm = "2006-01-02T15:04:05.000000000Z"
-
-// instant writes an instant. The years are those from 0 to 9999, as the
-// contract has it.
-func instant(t time.Time) string {
-	t = t.UTC()
-	year, month, day := t.Date()
-	hour, minute, second := t.Clock()
-	var b [len(instantForm)]byte
-	copy(b[:], instantForm)
-	digits(b[0:4], year)
-	digits(b[5:7], int(month))
-	digits(b[8:10], day)
-	digits(b[11:13], hour)
-	digits(b[14:16], minute)
-	digits(b[17:19], second)
-	digits(b[20:29], t.Nanosecond())
-	return string(b[:])
-}
-
-func digits(b []byte, n int) {
-	for i := len(b) - 1; i >= 0; i-- {
-		b[i] = byte('0' + n%10)
-		n /= 10
-	}
-}
-
 // instantOrNone writes the zero instant as the empty text, which the statements
 // make NULL: an array of texts is simpler than one with gaps.
 func instantOrNone(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return instant(t)
-}
-
-// parseInstant reads what instant writes. Anything else, as what stands for
-// NULL, comes out as the zero instant.
-func parseInstant(s string) time.Time {
-	if len(s) != len(instantForm) {
-		return time.Time{}
-	}
-	return time.Date(number(s[0:4]), time.Month(number(s[5:7])), number(s[8:10]),
-		number(s[11:13]), number(s[14:16]), number(s[17:19]), number(s[20:29]), time.UTC)
-}
-
-func number(s string) int {
-	n := 0
-	for i := range len(s) {
-		n = n*10 + int(s[i]-'0')
-	}
-	return n
+	return store.FormatInstant(t)
 }
 
 // amount reads the digits of an amount.

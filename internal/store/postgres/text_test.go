@@ -7,7 +7,6 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -56,25 +55,4 @@ func asPostgresWritesIt(t *rapid.T, m map[string]string) string {
 		pairs = append(pairs, string(k)+": "+string(v))
 	}
 	return "{" + strings.Join(pairs, ", ") + "}"
-}
-
-func TestInstantsComeBackAndSortAsTimeDoes(t *testing.T) {
-	first := time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
-	last := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
-	instants := rapid.Custom(func(t *rapid.T) time.Time {
-		zone := time.FixedZone("", rapid.IntRange(-12*3600, 12*3600).Draw(t, "zone"))
-		return time.Unix(rapid.Int64Range(first, last).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "nanos")).In(zone)
-	})
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := instants.Draw(t, "a"), instants.Draw(t, "b")
-		if got := instant(a); got != a.UTC().Format(instantForm) || !parseInstant(got).Equal(a) {
-			t.Fatalf("%s became %q and %s", a, got, parseInstant(got))
-		}
-		if cmp.Compare(instant(a), instant(b)) != a.Compare(b) {
-			t.Fatalf("%q and %q are in another order than %s and %s", instant(a), instant(b), a, b)
-		}
-	})
-	if !parseInstant("tomorrow").IsZero() || instantOrNone(time.Time{}) != "" {
-		t.Error("something that is no instant was read or written as one")
-	}
 }

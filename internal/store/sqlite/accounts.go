@@ -101,7 +101,7 @@ func (v view) AccountRecords(ctx context.Context, connectorKey int64, t hub.Acco
 func (t *tx) InsertAccounts(ctx context.Context, rows []*store.AccountRow) (err error) {
 	for _, a := range rows {
 		a.Key, err = t.insert(ctx, `INSERT INTO account (connector_key, type, reference, id_type, created_at, version) VALUES (?, ?, ?, ?, ?, ?)`,
-			a.ConnectorKey, string(a.Type), a.Reference, string(a.ID.Type), instant(a.CreatedAt), int64(a.Version))
+			a.ConnectorKey, string(a.Type), a.Reference, string(a.ID.Type), store.FormatInstant(a.CreatedAt), int64(a.Version))
 		if err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func (t *tx) InsertAccounts(ctx context.Context, rows []*store.AccountRow) (err 
 func (t *tx) UpdateAccounts(ctx context.Context, rows []*store.AccountRow) error {
 	for _, a := range rows {
 		_, err := t.exec(ctx, `UPDATE account SET created_at = ?, version = ? WHERE account_key = ?`,
-			instant(a.CreatedAt), int64(a.Version), a.Key)
+			store.FormatInstant(a.CreatedAt), int64(a.Version), a.Key)
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (t *tx) InsertAccountVersions(ctx context.Context, rows []*store.AccountRow
 		}
 		a.VersionKey, err = t.insert(ctx, `INSERT INTO account_version (account_key, version, name, created_at, metadata, seen_at, raw)
 			VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			a.Key, int64(a.Version), a.Name, instant(a.CreatedAt), meta, instant(a.SeenAt), blob(a.Raw))
+			a.Key, int64(a.Version), a.Name, store.FormatInstant(a.CreatedAt), meta, store.FormatInstant(a.SeenAt), blob(a.Raw))
 		if err != nil {
 			return err
 		}

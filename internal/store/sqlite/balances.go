@@ -68,11 +68,11 @@ func (v view) BalancePage(ctx context.Context, connectorKey int64, id hub.Accoun
 	}
 	if !b.From.IsZero() {
 		l.query += ` AND (b.last_updated_at >= ? OR b.newest = 1)`
-		args = append(args, instant(b.From))
+		args = append(args, store.FormatInstant(b.From))
 	}
 	if !b.To.IsZero() {
 		l.query += ` AND b.created_at <= ?`
-		args = append(args, instant(b.To))
+		args = append(args, store.FormatInstant(b.To))
 	}
 	text, args, err := l.page(q, args...)
 	if err != nil {
@@ -99,7 +99,7 @@ func (t *tx) InsertBalances(ctx context.Context, rows []*store.BalanceRow) (err 
 		b.Key, err = t.insert(ctx, `INSERT INTO balance (connector_key, account, id_type, asset, amount, created_at, last_updated_at,
 			version, newest, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			b.ConnectorKey, b.Account.Reference, string(b.Account.Type), string(b.Asset), b.Amount.String(),
-			instant(b.CreatedAt), instant(b.LastUpdatedAt), int64(b.Version), flag(b.Newest), blob(b.Raw))
+			store.FormatInstant(b.CreatedAt), store.FormatInstant(b.LastUpdatedAt), int64(b.Version), flag(b.Newest), blob(b.Raw))
 		if err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func (t *tx) UpdateBalances(ctx context.Context, rows []*store.BalanceRow) error
 			continue // not stored before; it is inserted as it stands
 		}
 		_, err := t.exec(ctx, `UPDATE balance SET last_updated_at = ?, newest = ? WHERE balance_key = ?`,
-			instant(b.LastUpdatedAt), flag(b.Newest), b.Key)
+			store.FormatInstant(b.LastUpdatedAt), flag(b.Newest), b.Key)
 		if err != nil {
 			return err
 		}

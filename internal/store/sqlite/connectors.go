@@ -106,7 +106,7 @@ func (t *tx) InsertConnector(ctx context.Context, c *store.ConnectorRow) error {
 	c.Key, err = t.insert(ctx, `INSERT INTO connector (provider, reference, name, created_at, updated_at, deleted_at,
 		endpoint, api_key, polling_period_ns, requests_per_second, concurrency, look)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.ID.Provider, c.ID.Reference, c.Name, instant(c.CreatedAt), instant(c.UpdatedAt), instantOrNull(c.DeletedAt),
+		c.ID.Provider, c.ID.Reference, c.Name, store.FormatInstant(c.CreatedAt), store.FormatInstant(c.UpdatedAt), instantOrNull(c.DeletedAt),
 		c.Config.Endpoint, blob(c.SealedAPIKey), int64(c.Config.PollingPeriod), c.Config.RequestsPerSecond, int64(c.Config.Concurrency), look)
 	return err
 }
@@ -119,7 +119,7 @@ func (t *tx) UpdateConnector(ctx context.Context, c *store.ConnectorRow) error {
 	}
 	_, err = t.exec(ctx, `UPDATE connector SET name = ?, updated_at = ?, deleted_at = ?, endpoint = ?, api_key = ?,
 		polling_period_ns = ?, requests_per_second = ?, concurrency = ?, look = ? WHERE connector_key = ?`,
-		c.Name, instant(c.UpdatedAt), instantOrNull(c.DeletedAt), c.Config.Endpoint, blob(c.SealedAPIKey),
+		c.Name, store.FormatInstant(c.UpdatedAt), instantOrNull(c.DeletedAt), c.Config.Endpoint, blob(c.SealedAPIKey),
 		int64(c.Config.PollingPeriod), c.Config.RequestsPerSecond, int64(c.Config.Concurrency), look, c.Key)
 	return err
 }

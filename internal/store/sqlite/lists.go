@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/weirhq/weir/internal/hub"
+	"github.com/weirhq/weir/internal/store"
 )
 
 // listLength is how many values one statement takes where it takes a list. The
@@ -71,7 +72,7 @@ func (l list) page(q hub.ListQuery, args ...any) (string, []any, error) {
 			beyond = " > (?, ?)"
 		}
 		text.WriteString(" AND (" + l.createdAt + ", " + l.key + ")" + beyond)
-		args = append(args, instant(q.At.CreatedAt), q.At.Key)
+		args = append(args, store.FormatInstant(q.At.CreatedAt), q.At.Key)
 	}
 	if q.Filter != nil {
 		condition, more, err := l.filter.compile(q.Filter)
@@ -137,7 +138,7 @@ func (v view) readPage(ctx context.Context, l *sharedList, q hub.ListQuery, each
 		// First those of the very same instant, then those beyond it. As one
 		// condition on the pair it would walk through all that share the instant,
 		// and of rows dated to the day there may be a hundred thousand.
-		at := instant(q.At.CreatedAt)
+		at := store.FormatInstant(q.At.CreatedAt)
 		same := query + " AND " + l.createdAt + " = ? AND " + l.key + beyond + order
 		if err := v.query(ctx, same, count, slices.Concat(args, []any{at, q.At.Key, int64(q.Limit)})...); err != nil {
 			return err

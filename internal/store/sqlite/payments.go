@@ -223,7 +223,7 @@ func (t *tx) InsertPayments(ctx context.Context, rows []*store.PaymentRow) error
 		}
 		p.Key, err = t.insert(ctx, `INSERT INTO payment (connector_key, reference, id_type, created_at, type, status, scheme, asset,
 			initial_amount, amount, source, destination, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			p.ConnectorKey, p.Reference, string(p.ID.Type), instant(p.CreatedAt), string(p.Type), string(p.Status), string(p.Scheme),
+			p.ConnectorKey, p.Reference, string(p.ID.Type), store.FormatInstant(p.CreatedAt), string(p.Type), string(p.Status), string(p.Scheme),
 			string(p.Asset), p.InitialAmount.String(), p.Amount.String(), textOrNull(p.SourceAccount),
 			textOrNull(p.DestinationAccount), meta)
 		if err != nil {
@@ -242,7 +242,7 @@ func (t *tx) UpdatePayments(ctx context.Context, rows []*store.PaymentRow) error
 		}
 		_, err = t.exec(ctx, `UPDATE payment SET created_at = ?, type = ?, status = ?, scheme = ?, asset = ?, initial_amount = ?,
 			amount = ?, source = ?, destination = ?, metadata = ? WHERE payment_key = ?`,
-			instant(p.CreatedAt), string(p.Type), string(p.Status), string(p.Scheme), string(p.Asset), p.InitialAmount.String(),
+			store.FormatInstant(p.CreatedAt), string(p.Type), string(p.Status), string(p.Scheme), string(p.Asset), p.InitialAmount.String(),
 			p.Amount.String(), textOrNull(p.SourceAccount), textOrNull(p.DestinationAccount), meta, p.Key)
 		if err != nil {
 			return err
@@ -264,9 +264,9 @@ func (t *tx) InsertAdjustments(ctx context.Context, rows []*store.AdjustmentRow)
 		}
 		a.Key, err = t.insert(ctx, `INSERT INTO adjustment (payment_key, connector_key, record, version, created_at, updated_at, type, status,
 			scheme, asset, amount, source, destination, metadata, seen_at, hash, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			a.PaymentKey, a.ConnectorKey, record, int64(a.Version), instant(a.CreatedAt), instant(a.UpdatedAt), string(a.Type), string(a.Status),
+			a.PaymentKey, a.ConnectorKey, record, int64(a.Version), store.FormatInstant(a.CreatedAt), store.FormatInstant(a.UpdatedAt), string(a.Type), string(a.Status),
 			string(a.Scheme), string(a.Asset), a.Amount.String(), textOrNull(a.SourceAccount), textOrNull(a.DestinationAccount),
-			meta, instant(a.SeenAt), a.Hash[:], blob(a.Raw))
+			meta, store.FormatInstant(a.SeenAt), a.Hash[:], blob(a.Raw))
 		if err != nil {
 			return err
 		}

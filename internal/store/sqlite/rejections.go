@@ -104,7 +104,7 @@ func (t *tx) InsertRejections(ctx context.Context, rows []*store.RejectionRow) (
 		r.ID, err = t.insert(ctx, `INSERT INTO rejection (stream_key, reference, hash, stamped_at, reason, raw, first_seen_at,
 			last_seen_at, resolved_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			r.StreamKey, r.Reference, r.Hash[:], instantOrNull(r.StampedAt), r.Reason, blob(r.Raw),
-			instant(r.FirstSeenAt), instant(r.LastSeenAt), instantOrNull(r.ResolvedAt))
+			store.FormatInstant(r.FirstSeenAt), store.FormatInstant(r.LastSeenAt), instantOrNull(r.ResolvedAt))
 		if err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (t *tx) InsertRejections(ctx context.Context, rows []*store.RejectionRow) (
 func (t *tx) UpdateRejections(ctx context.Context, rows []*store.RejectionRow) error {
 	for _, r := range rows {
 		_, err := t.exec(ctx, `UPDATE rejection SET reason = ?, last_seen_at = ?, resolved_at = ? WHERE rejection_key = ?`,
-			r.Reason, instant(r.LastSeenAt), instantOrNull(r.ResolvedAt), r.ID)
+			r.Reason, store.FormatInstant(r.LastSeenAt), instantOrNull(r.ResolvedAt), r.ID)
 		if err != nil {
 			return err
 		}

@@ -216,7 +216,7 @@ func (r row) instant(i int) time.Time {
 	if r[i] == nil {
 		return time.Time{}
 	}
-	return parseInstant(r.text(i))
+	return store.ParseInstant(r.text(i))
 }
 
 func firstLine(text string) string {

@@ -125,7 +125,7 @@ func streamValues(s *store.StreamRow) ([]any, error) {
 		code, message = string(s.LastError.Code), s.LastError.Message
 	}
 	return []any{
-		int64(s.Period), instant(s.NextDueAt), s.Turn, instantOrNull(s.PausedAt), s.Cursor.Version, string(cursor),
+		int64(s.Period), store.FormatInstant(s.NextDueAt), s.Turn, instantOrNull(s.PausedAt), s.Cursor.Version, string(cursor),
 		flag(s.CaughtUp), instantOrNull(s.LastPollAt), instantOrNull(s.LastSuccessAt), instantOrNull(s.FailingSince),
 		int64(s.ConsecutiveFailures), code, message, s.Versions, s.Requests,
 		s.OpenRejections, int64(s.LateMax), s.LateRows, string(findings),

@@ -7,61 +7,15 @@ import (
 	"time"
 
 	"github.com/weirhq/weir/internal/hub"
+	"github.com/weirhq/weir/internal/store"
 )
-
-// instantForm is how instants are written: in UTC and of one length, so that
-// their order as texts is their order in time.
-const instantForm = "2006-01-02T15:04:05.000000000Z"
-
-// instant writes an instant. The years are those from 0 to 9999, as the
-// contract has it.
-func instant(t time.Time) string {
-	t = t.UTC()
-	year, month, day := t.Date()
-	hour, minute, second := t.Clock()
-	var b [len(instantForm)]byte
-	copy(b[:], instantForm)
-	digits(b[0:4], year)
-	digits(b[5:7], int(month))
-	digits(b[8:10], day)
-	digits(b[11:13], hour)
-	digits(b[14:16], minute)
-	digits(b[17:19], second)
-	digits(b[20:29], t.Nanosecond())
-	return string(b[:])
-}
-
-func digits(b []byte, n int) {
-	for i := len(b) - 1; i >= 0; i-- {
-		b[i] = byte('0' + n%10)
-		n /= 10
-	}
-}
 
 // instantOrNull writes the zero instant as NULL.
 func instantOrNull(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
-	return instant(t)
-}
-
-// parseInstant reads what instant writes. Anything else is not of this
-// package's making and comes out as the zero instant.
-func parseInstant(s string) time.Time {
-	if len(s) != len(instantForm) {
-		return time.Time{}
-	}
-	return time.Date(number(s[0:4]), time.Month(number(s[5:7])), number(s[8:10]),
-		number(s[11:13]), number(s[14:16]), number(s[17:19]), number(s[20:29]), time.UTC)
-}
-
-func number(s string) int {
-	n := 0
-	for i := range len(s) {
-		n = n*10 + int(s[i]-'0')
-	}
-	return n
+	return store.FormatInstant(t)
 }
 
 // amount reads the digits that an amount is stored as.
