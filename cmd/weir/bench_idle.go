@@ -112,7 +112,7 @@ func (b *idleBench) conclude(report *bench.Report) {
 	report.Plots = []bench.Plot{joined}
 	report.Notes = append(report.Notes,
 		"the processor time is that of the core's process alone, by the system's own count; the services run in another",
-		"an item is one request to a service, which is one poll; the ceiling is how many are due",
+		"an item is one request to a service, which is one poll; the ceiling is how many are due in whole periods",
 	)
 }
 
@@ -141,7 +141,7 @@ func (b *idleBench) measure(
 	tick := time.NewTicker(idleSampleEvery)
 	defer tick.Stop()
 	last, lastAt := before, start
-	for time.Since(start) < b.lasting {
+	for time.Since(start) < wholePeriods(b.lasting, period) {
 		select {
 		case <-ctx.Done():
 			return row, plot, ctx.Err()
@@ -152,7 +152,7 @@ func (b *idleBench) measure(
 			X: at.Sub(start).Seconds(), Y: 100 * (now.cpu - last.cpu).Seconds() / at.Sub(lastAt).Seconds(),
 		})
 		last, lastAt = now, at
-		show.line(fmt.Sprintf("%s: %s of %s measured", name, short(time.Since(start)), short(b.lasting)))
+		show.line(fmt.Sprintf("%s: %s of %s measured", name, short(time.Since(start)), short(wholePeriods(b.lasting, period))))
 	}
 	used := core.usage()
 	row = bench.Row{Name: name, Unit: "polls", PeakRSSBytes: used.peakRSS}
@@ -165,6 +165,16 @@ func (b *idleBench) measure(
 		row.CPUMicroseconds = 0 // there is nothing to share it among
 	}
 	return row, bench.Plot{Series: []bench.Series{series}}, nil
+}
+
+// wholePeriods is how long to measure: connectors that were installed together are
+// polled together, and a part of a period may hold all of its polls, or none. One
+// longer than what was asked for is not waited for.
+func wholePeriods(lasting, period time.Duration) time.Duration {
+	if period > lasting {
+		return lasting
+	}
+	return (lasting + period - 1).Truncate(period)
 }
 
 // idleServices are the services of all connectors, on one port: the first part
