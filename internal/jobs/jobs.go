@@ -206,7 +206,9 @@ var active = []rivertype.JobState{
 // Enqueue adds the job of a poll inside the SQLite transaction that makes it due.
 // A job for the same turn that has not ended stays the only one.
 func (e *Engine) Enqueue(ctx context.Context, tx *sql.Tx, job store.Job) error {
-	if _, err := e.sqlite.InsertTx(ctx, tx, argsOf(job), insertOpts(job)); err != nil {
+	// The fast insert reads nothing back. On SQLite it leaves out a job that is there.
+	params := []river.InsertManyParams{{Args: argsOf(job), InsertOpts: insertOpts(job)}}
+	if _, err := e.sqlite.InsertManyFastTx(ctx, tx, params); err != nil {
 		return fmt.Errorf("schedule the next poll of %s: %w", job.Stream, err)
 	}
 	e.waker.expect(queueOf(job.Stream.Connector), job.DueAt)

@@ -100,12 +100,21 @@ func (l *calmListener) WaitForNotification(ctx context.Context) (*riverdriver.No
 // punctualTx inserts jobs as free.
 type punctualTx struct{ riverdriver.ExecutorTx }
 
-// JobInsertFastMany implements riverdriver.Executor. The parameters are copied:
-// River tells queues of the jobs whose own say that they are free, and these are
-// not due.
+// JobInsertFastMany implements riverdriver.Executor.
 func (t punctualTx) JobInsertFastMany(
 	ctx context.Context, params *riverdriver.JobInsertFastManyParams,
 ) ([]*riverdriver.JobInsertFastResult, error) {
+	return t.ExecutorTx.JobInsertFastMany(ctx, punctual(params))
+}
+
+// JobInsertFastManyNoReturning implements riverdriver.Executor.
+func (t punctualTx) JobInsertFastManyNoReturning(ctx context.Context, params *riverdriver.JobInsertFastManyParams) (int, error) {
+	return t.ExecutorTx.JobInsertFastManyNoReturning(ctx, punctual(params))
+}
+
+// punctual copies the parameters with all jobs free: River tells queues of the
+// jobs whose own say that they are free, and these are not due.
+func punctual(params *riverdriver.JobInsertFastManyParams) *riverdriver.JobInsertFastManyParams {
 	punctual := &riverdriver.JobInsertFastManyParams{Schema: params.Schema, Jobs: make([]*riverdriver.JobInsertFastParams, 0, len(params.Jobs))}
 	for _, job := range params.Jobs {
 		if job.State == rivertype.JobStateScheduled {
@@ -115,7 +124,7 @@ func (t punctualTx) JobInsertFastMany(
 		}
 		punctual.Jobs = append(punctual.Jobs, job)
 	}
-	return t.ExecutorTx.JobInsertFastMany(ctx, punctual)
+	return punctual
 }
 
 // wakefulExecutor asks for jobs only when there are any.

@@ -18,12 +18,12 @@ const (
 	fetchFastest = 250 * time.Millisecond
 	fetchSlowest = 5 * time.Second
 	fetchShare   = 25 * time.Millisecond
-	// askShare and askSlowest are the same where a queue asks the waker first. That
-	// costs little, but four hundred queues that wake the processor each second
-	// are two percent of a core. Streams of one connector that are due meanwhile
-	// are fetched together, and stay together.
-	askShare   = 10 * time.Millisecond
-	askSlowest = 5 * time.Second
+	// askShare and askSlowest are the same where a queue waits for its answer. It
+	// asks again at the next of these moments, which as a rule has passed while it
+	// waited; so late begins what is due within one of them after the last answer.
+	// To be woken costs little, but a hundred times a second one percent of a core.
+	askShare   = 25 * time.Millisecond
+	askSlowest = 10 * time.Second
 	// workersPerConnector lets all streams of a connector be read at once.
 	workersPerConnector = 8
 	// syncEvery is how often the queues are matched with the connectors there are,
