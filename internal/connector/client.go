@@ -155,6 +155,8 @@ func newTransport(concurrency int) *http.Transport {
 		IdleConnTimeout:       90 * time.Second,
 		MaxIdleConnsPerHost:   concurrency,
 		ForceAttemptHTTP2:     true,
+		// Four connections are kept for each connector, and a request is short.
+		WriteBufferSize: 1 << 10,
 	}
 }
 
