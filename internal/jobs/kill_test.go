@@ -6,9 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -195,8 +197,9 @@ func startWorker(t *testing.T, dsn, name string) *exec.Cmd {
 // streams it read.
 func killReader(t *testing.T, pool *pgxpool.Pool, workers map[string]*exec.Cmd) (name string, inHand int64) {
 	t.Helper()
+	living := slices.Collect(maps.Keys(workers))
 	await(t, "a worker to read", func() bool {
-		err := pool.QueryRow(t.Context(), `SELECT worker FROM reading WHERE ended IS NULL ORDER BY random() LIMIT 1`).Scan(&name)
+		err := pool.QueryRow(t.Context(), `SELECT worker FROM reading WHERE ended IS NULL AND worker = ANY ($1) ORDER BY random() LIMIT 1`, living).Scan(&name)
 		return err == nil
 	})
 	inHand = killWorker(t, pool, name, workers[name])
@@ -242,12 +245,13 @@ func awaitReads(t *testing.T, pool *pgxpool.Pool, streams int, since time.Time) 
 }
 
 // noneTogether looks for two readings of a stream at one time, and for two that
-// ended one turn.
+// ended one turn. A reading that has no end is the last word of a worker that was
+// killed, which the server heard only after its death: it read nothing.
 func noneTogether(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	var all, together, twice int
 	err := pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM reading WHERE complete),
-		(SELECT count(*) FROM reading a JOIN reading b USING (stream) WHERE a.key < b.key AND b.begun < coalesce(a.ended, 'infinity') AND a.begun < coalesce(b.ended, 'infinity')),
+		(SELECT count(*) FROM reading a JOIN reading b USING (stream) WHERE a.key < b.key AND b.begun < coalesce(a.ended, a.begun) AND a.begun < coalesce(b.ended, b.begun)),
 		(SELECT count(*) FROM (SELECT FROM reading WHERE complete GROUP BY stream, turn HAVING count(*) > 1) AS again)`).Scan(&all, &together, &twice)
 	if err != nil {
 		t.Fatal(err)
