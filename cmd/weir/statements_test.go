@@ -8,7 +8,6 @@ import (
 	"maps"
 	"math/big"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -414,23 +413,8 @@ func (s *serving) health(t *testing.T, key string) folderAnswer {
 // read asks the service for a path, without a key where it is empty.
 func (s *serving) read(t *testing.T, path, key string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if key != "" {
-		request.Header.Set("Authorization", "Bearer "+key)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(body)
+	_, body := get(t, s.url+path, key)
+	return body
 }
 
 // caughtUp reports whether every file in the folder was looked at.

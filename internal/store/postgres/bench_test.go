@@ -66,43 +66,13 @@ func benchmarkStore(b *testing.B) (*store.Store, hub.StreamID) {
 // BenchmarkApplyFresh stores rows that were never seen. An operation is a batch.
 func BenchmarkApplyFresh(b *testing.B) {
 	s, stream := benchmarkStore(b)
-	var cursor hub.Cursor
-	for i := 0; b.Loop(); i++ {
-		b.StopTimer()
-		batch := batchOf(stream, cursor, i*rowsPerBatch, rowsPerBatch)
-		b.StartTimer()
-		applied, err := s.Apply(context.Background(), batch)
-		if err != nil || applied.Stored != rowsPerBatch {
-			b.Fatal(applied.Stored, err)
-		}
-		cursor = applied.Cursor
-	}
-	b.ReportMetric(float64(b.N*rowsPerBatch)/b.Elapsed().Seconds(), "rows/s")
+	storetest.ApplyFresh(b, s, rowsPerBatch, func(read hub.Cursor, from int) hub.Batch { return batchOf(stream, read, from, rowsPerBatch) })
 }
 
 // BenchmarkApplyKnown reads rows again that are stored.
 func BenchmarkApplyKnown(b *testing.B) {
 	s, stream := benchmarkStore(b)
-	var cursor hub.Cursor
-	const batches = 20
-	for i := range batches {
-		applied, err := s.Apply(context.Background(), batchOf(stream, cursor, i*rowsPerBatch, rowsPerBatch))
-		if err != nil {
-			b.Fatal(err)
-		}
-		cursor = applied.Cursor
-	}
-	for i := 0; b.Loop(); i++ {
-		b.StopTimer()
-		batch := batchOf(stream, cursor, i%batches*rowsPerBatch, rowsPerBatch)
-		b.StartTimer()
-		applied, err := s.Apply(context.Background(), batch)
-		if err != nil || applied.Stored != 0 {
-			b.Fatal(applied.Stored, err)
-		}
-		cursor = applied.Cursor
-	}
-	b.ReportMetric(float64(b.N*rowsPerBatch)/b.Elapsed().Seconds(), "rows/s")
+	storetest.ApplyKnown(b, s, rowsPerBatch, func(read hub.Cursor, from int) hub.Batch { return batchOf(stream, read, from, rowsPerBatch) })
 }
 
 // BenchmarkCeiling writes the rows of BenchmarkApplyFresh and does nothing else.

@@ -49,17 +49,22 @@ func administer(ctx context.Context, dsn, statement string) (err error) {
 	return err
 }
 
-// withDatabase is a DSN of either form with another database in it.
+// withDatabase is a DSN with another database in it.
 func withDatabase(dsn, name string) (string, error) {
-	if !IsDSN(dsn) {
-		return dsn + " dbname=" + name, nil // of two, the last one counts
-	}
-	address, err := url.Parse(dsn)
+	address, err := parse(dsn)
 	if err != nil {
-		return "", refused("the PostgreSQL address is no URL; write it as postgres://user@host:5432/database")
+		return "", err
 	}
 	address.Path = "/" + name
 	return address.String(), nil
+}
+
+func parse(dsn string) (*url.URL, error) {
+	address, err := url.Parse(dsn)
+	if err != nil { // which would repeat the address, and in it the password
+		return nil, refused("the PostgreSQL address is no URL; write it as postgres://user@host:5432/database")
+	}
+	return address, nil
 }
 
 // IsDSN reports whether a text names a PostgreSQL database, as a URL.
@@ -72,9 +77,9 @@ func IsDSN(text string) bool {
 // may meet another server process, which does not know them. A mode that the
 // DSN names itself stays.
 func BehindPgBouncer(dsn string) (string, error) {
-	address, err := url.Parse(dsn)
+	address, err := parse(dsn)
 	if err != nil {
-		return "", refused("the PostgreSQL address is no URL; write it as postgres://user@host:5432/database")
+		return "", err
 	}
 	query := address.Query()
 	if !query.Has("default_query_exec_mode") {
